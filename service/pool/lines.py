@@ -1,0 +1,160 @@
+"""From an upload's bytes to examples: JSONL or CSV, line by line, in constant memory.
+
+A bad line is yielded as a Rejection with its number and reason, and the next line is read.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from service.errors import Invalid
+from service.records import Example
+
+MAX_LINE_BYTES = 1 << 20
+MAX_TEXT_CHARS = 50_000
+MAX_ID_CHARS = 500
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A good line. `truncated`: the text was longer than MAX_TEXT_CHARS and is cut there."""
+
+    number: int
+    example: Example
+    truncated: bool
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """A line that cannot be used, and why. Lines are counted from 1, a CSV's header included."""
+
+    line: int
+    reason: str
+
+
+def read(
+    chunks: Iterable[bytes], form: str, text_field: str, text_required: bool = True
+) -> Iterator[Line | Rejection]:
+    """Examples out of `chunks`; `form` is "jsonl" or "csv"."""
+    raw = _csv_objects(_lines(chunks), text_field) if form == "csv" else _json_objects(_lines(chunks))
+    for number, found in raw:
+        if isinstance(found, str):
+            yield Rejection(number, found)
+            continue
+        try:
+            example, truncated = _example(found, text_field, text_required)
+        except Invalid as error:
+            yield Rejection(number, str(error))
+        else:
+            yield Line(number, example, truncated)
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes | None]]:
+    """(number, line without its end); None for a line that is too long, whose bytes are dropped as they come."""
+    held, number, too_long = b"", 0, False
+    for chunk in chunks:
+        *whole, rest = (held + chunk).split(b"\n")
+        for line in whole:
+            number += 1
+            yield number, None if too_long or len(line) > MAX_LINE_BYTES else line.removesuffix(b"\r")
+            too_long = False
+        held = rest
+        if len(held) > MAX_LINE_BYTES:
+            held, too_long = b"", True
+    if held or too_long:
+        yield number + 1, None if too_long else held.removesuffix(b"\r")
+
+
+_TOO_LONG = f"longer than {MAX_LINE_BYTES:,} bytes: split the text, or leave the line out"
+
+
+def _json_objects(lines: Iterable[tuple[int, bytes | None]]) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    decoder = msgspec.json.Decoder(dict[str, Any])
+    for number, line in lines:
+        if line is None:
+            yield number, _TOO_LONG
+            continue
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if not line.strip():
+            continue
+        try:
+            yield number, decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            yield number, f"not a JSON object: {error}"
+
+
+def _csv_objects(
+    lines: Iterable[tuple[int, bytes | None]], text_field: str
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    number = 0
+
+    def decoded() -> Iterator[str]:
+        nonlocal number
+        for number, line in lines:  # noqa: B007 - the numbers of records are those of their last lines
+            # A line that is too long or not UTF-8 spoils its own record, not the file.
+            yield ("\udcff" if line is None else line.decode("utf-8", "surrogateescape")) + "\n"
+
+    reader = csv.reader(decoded(), strict=True)
+    try:
+        header = [name.removeprefix("\ufeff").strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise Invalid(f"line 1: the CSV header cannot be read: {error}", "body") from None
+    if text_field not in header:
+        raise Invalid(
+            f"line 1: the CSV header has no column {text_field!r}; it has {', '.join(header)}", "body"
+        )
+    while True:
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield number, f"not a CSV record: {error}"
+            continue
+        if not record:
+            continue
+        if any("\udc80" <= character <= "\udcff" for cell in record for character in cell):
+            yield number, f"not UTF-8, or {_TOO_LONG}"
+        elif len(record) != len(header):
+            yield number, f"{len(record)} cells where the header has {len(header)}"
+        else:
+            yield number, _from_cells(dict(zip(header, record, strict=True)), text_field)
+
+
+def _from_cells(cells: dict[str, str], text_field: str) -> dict[str, Any]:
+    known = {"id", "domain", "label", text_field}
+    meta = {name: cell for name, cell in cells.items() if name not in known and cell != ""}
+    found: dict[str, Any] = {name: cell for name, cell in cells.items() if name in known and cell != ""}
+    return found | ({"meta": meta} if meta else {})
+
+
+def _example(found: dict[str, Any], text_field: str, text_required: bool) -> tuple[Example, bool]:
+    text = found.get(text_field, "" if not text_required else None)
+    if not isinstance(text, str):
+        raise Invalid(f"{text_field!r} is {_kind(text)}: give the text as a string")
+    if text_required and not text.strip():
+        raise Invalid(f"{text_field!r} is empty")
+    if "\x00" in text:
+        raise Invalid(f"{text_field!r} holds a NUL character")
+    id_ = found.get("id")
+    if isinstance(id_, int) and not isinstance(id_, bool):
+        id_ = str(id_)
+    if id_ is not None and (not isinstance(id_, str) or not 0 < len(id_) <= MAX_ID_CHARS or "\x00" in id_):
+        raise Invalid(
+            f"'id' is {_kind(id_)}: give a string of 1 to {MAX_ID_CHARS} characters, or a whole number"
+        )
+    for name in ("domain", "label"):
+        value = found.get(name)
+        if value is not None and (not isinstance(value, str) or "\x00" in value):
+            raise Invalid(f"{name!r} is {_kind(value)}: give a string")
+    meta = found.get("meta")
+    if meta is not None and not isinstance(meta, dict):
+        raise Invalid(f"'meta' is {_kind(meta)}: give an object")
+    cut = text[:MAX_TEXT_CHARS]
+    return Example(cut, id_, found.get("domain"), meta, found.get("label")), len(cut) < len(text)
+
+
+def _kind(value: Any) -> str:
+    kinds = {str: "a string that cannot be used", bool: "a boolean", int: "a number", float: "a number"}
+    return "missing" if value is None else kinds.get(type(value), "an array or object")

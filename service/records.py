@@ -1,0 +1,68 @@
+"""What crosses boundaries: frozen records, as they stand in the store."""
+
+from typing import Any, Literal
+
+import msgspec
+
+Role = Literal["train", "control", "hold-out"]
+
+BLIND_ROLES = ("control", "hold-out")
+PROBLEMS = ("single_label",)
+
+
+class Campaign(msgspec.Struct, frozen=True):
+    """One labeling effort, as stored. Fields as in the table `campaign`."""
+
+    id: str
+    name: str
+    problem: str
+    labels: list[str]
+    model: str
+    strategy: str
+    text_field: str
+    instruction: str
+    seed: int
+    round_size: int
+    budget: int | None
+    low_water: int
+    random_share: float
+    holdout_size: int
+    score_seconds: float
+    paused: bool
+    created_at: float
+    encoder: str | None
+    label_version: int
+    batches: int
+    place: int
+    project: int | None
+    model_version: str | None
+    webhook_hash: str | None
+    cursor: str | None
+    swept_at: float | None
+    exhausted_rows: int | None
+
+
+class Example(msgspec.Struct, frozen=True):
+    """One line of a pool, validated."""
+
+    text: str
+    id: str | None = None
+    domain: str | None = None
+    meta: dict[str, Any] | None = None
+    label: str | None = None
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """Which example: a shard's number and a row in it, for ever."""
+
+    shard: int
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.shard}-{self.row}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """The inverse of `str`; ValueError for anything else."""
+        shard, row = text.split("-")
+        return cls(int(shard), int(row))

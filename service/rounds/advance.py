@@ -1,0 +1,172 @@
+"""Load a campaign's state, decide, and write the actions down as jobs: to be called after anything happened."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, and_, func, select
+
+from service.pool import pool
+from service.records import Campaign
+from service.rounds.decide import (
+    Action,
+    Encode,
+    EndRound,
+    Rerank,
+    Round,
+    Score,
+    Seal,
+    Select,
+    StartRound,
+    State,
+    Sync,
+    decide,
+)
+from service.store import campaigns, events, jobs, labels, rounds, selections
+from service.store.database import now
+from service.store.schema import annotation, upload
+
+PACE_WINDOWS_S = (15.0, 60.0)
+UPLOAD_SILENT_S = 60.0
+
+
+def advance(connection: Connection, id_: str) -> list[str]:
+    """Bring the campaign forward; the queues to ring at once the transaction is committed."""
+    campaign = campaigns.get(connection, id_, lock=True)
+    state = load(connection, campaign)
+    for action in decide(state):
+        _act(connection, campaign, state, action)
+    return jobs.due(connection)
+
+
+def load(connection: Connection, campaign: Campaign) -> State:
+    """What `decide` is to know of the campaign."""
+    filling = {"pool": 0, "test": 0}
+    full: set[int] = set()
+    sealed: dict[str, dict[int, int]] = {"pool": {}, "test": {}}
+    kinds: tuple[pool.Kind, ...] = ("pool", "test")
+    for kind in kinds:
+        for row in pool.all_shards(connection, campaign.id, kind):
+            if row.state == "filling":
+                filling[kind] += row.rows
+            elif row.state == "full":
+                full.add(row.number)
+            else:
+                sealed[kind][row.number] = row.rows
+    counts = selections.counts(connection, campaign.id)
+    known = labels.count(connection, campaign.id)
+    last = rounds.newest(connection, campaign.id)
+    done = rounds.newest(connection, campaign.id, "done")
+    pool_rows = sum(sealed["pool"].values())
+    pace, idle_s = _activity(connection, campaign.id)
+    return State(
+        round_size=campaign.round_size,
+        low_water=campaign.low_water,
+        budget=campaign.budget,
+        strategy=campaign.strategy,
+        paused=campaign.paused,
+        uploading=_uploading(connection, campaign.id),
+        filling=filling["pool"],
+        filling_tests=filling["test"],
+        full=frozenset(full),
+        sealed=sealed["pool"],
+        tests=frozenset(sealed["test"]),
+        encoded=frozenset(rounds.encodings(connection, campaign.id, campaign.encoder)),
+        exhausted=bool(pool_rows) and campaign.exhausted_rows == pool_rows,
+        batches=campaign.batches,
+        asked=sum(sum(counts.get(state, {}).values()) for state in selections.ASKED),
+        servable=sum(sum(counts.get(state, {}).values()) for state in selections.SERVABLE),
+        labels=sum(number for key, number in known.items() if key != "hold-out"),
+        label_version=campaign.label_version,
+        changes=labels.changes_since(connection, campaign.id, 0 if last is None else last.label_version),
+        pace=pace,
+        idle_s=idle_s,
+        round=None if last is None else _round(connection, campaign.id, last),
+        scores=None if done is None else done.number,
+    )
+
+
+def _round(connection: Connection, campaign: str, row: Row[Any]) -> Round:
+    scored = frozenset(score.shard for score in rounds.scores(connection, campaign, row.number))
+    return Round(
+        row.number,
+        row.state,
+        row.label_version,
+        frozenset(row.shards),
+        scored,
+        ranked=row.ranked_at is not None,
+    )
+
+
+def _activity(connection: Connection, campaign: str) -> tuple[float, float]:
+    """Answers a second (the larger of two windows), and seconds since the last one."""
+    counts = [func.count().filter(annotation.c.received_at > now() - window) for window in PACE_WINDOWS_S]
+    last = now() - func.max(annotation.c.received_at)
+    row = connection.execute(select(last, *counts).where(annotation.c.campaign == campaign)).one()
+    pace = max(number / window for number, window in zip(row[1:], PACE_WINDOWS_S, strict=True))
+    return pace, float("inf") if row[0] is None else float(row[0])
+
+
+def _uploading(connection: Connection, campaign: str) -> bool:
+    running = and_(
+        upload.c.campaign == campaign, upload.c.state == "running", upload.c.seen_at > now() - UPLOAD_SILENT_S
+    )
+    return connection.execute(select(upload.c.id).where(running).limit(1)).first() is not None
+
+
+def _act(connection: Connection, campaign: Campaign, state: State, action: Action) -> None:
+    def job(key: str, kind: str, queue: str, args: object, priority: int, slot: str | None = None) -> None:
+        new = jobs.NewJob(
+            campaign=campaign.id,
+            key=key,
+            kind=kind,
+            queue=queue,
+            args=msgspec.to_builtins(args),
+            priority=priority,
+            slot=slot,
+            max_attempts=1 << 30 if kind == "sync" else 5,
+        )
+        jobs.add(connection, new)
+
+    match action:
+        case Sync():
+            job("sync", "sync", "sync", action, 5, slot="sync")
+        case Seal():
+            numbers = pool.close_filling(connection, campaign.id) if action.close else action.shards
+            for number in numbers:
+                job(f"seal:{number}", "seal", "cpu", {"shard": number}, 3)
+        case Encode():
+            job(f"encode:{action.shard}", "encode", "gpu", action, 7)
+        case Select():
+            job(f"select:{action.batch}", "select", "cpu", action, 1, slot="select")
+        case StartRound():
+            _start_round(connection, campaign, action)
+            job(f"train:{action.number}", "train", "gpu", {"round": action.number}, 1, slot="train")
+        case Score():
+            job(f"score:{action.round}:{action.shard}", "score", "gpu", action, 2)
+        case EndRound():
+            seconds = rounds.score_seconds(connection, campaign.id, action.number)
+            rounds.change(
+                connection, campaign.id, action.number, state="done", score_seconds=seconds, ended_at=now()
+            )
+            events.record(
+                connection, campaign.id, "round-scored", round=action.number, seconds=round(seconds, 1)
+            )
+            job(f"rerank:{action.number}", "rerank", "cpu", {"round": action.number}, 1, slot="select")
+        case Rerank():
+            job(f"rerank:{action.round}", "rerank", "cpu", action, 1, slot="select")
+
+
+def _start_round(connection: Connection, campaign: Campaign, action: StartRound) -> None:
+    rounds.start(
+        connection,
+        campaign.id,
+        action.number,
+        label_version=action.label_version,
+        labels=len(labels.snapshot(connection, campaign.id, action.label_version)),
+        shards=list(action.shards),
+        strategy=campaign.strategy,
+        seed=campaign.seed,
+    )
+    events.record(
+        connection, campaign.id, "round-started", round=action.number, label_version=action.label_version
+    )

@@ -1,0 +1,194 @@
+"""What to do next: one pure function of a campaign's stored state.
+
+It may be asked at any time and as often as one likes: every action has a natural key, so that what was asked
+for already adds nothing. It knows no store, no queue and no clock.
+"""
+
+import math
+from typing import Literal
+
+import msgspec
+
+COVERAGE_ROWS = 20_000
+PACE_COVER_S = 20.0
+QUIET_S = 30.0
+
+Mode = Literal["random", "coverage", "strategy"]
+Phase = Literal["waiting for a pool", "labeling", "paused", "budget reached", "pool used up"]
+
+
+class Round(msgspec.Struct, frozen=True):
+    """The newest round. `shards` must be scored, `scored` are."""
+
+    number: int
+    state: str
+    label_version: int
+    shards: frozenset[int] = frozenset()
+    scored: frozenset[int] = frozenset()
+    ranked: bool = False
+
+
+class State(msgspec.Struct, frozen=True):
+    """All that decides. Shards are numbers; `sealed` maps those of the pool to their rows."""
+
+    round_size: int = 50
+    low_water: int = 30
+    budget: int | None = None
+    strategy: str = "margin"
+    paused: bool = False
+    uploading: bool = False
+    filling: int = 0
+    """Rows of the pool that are in no closed shard yet."""
+    filling_tests: int = 0
+    full: frozenset[int] = frozenset()
+    sealed: dict[int, int] = {}
+    tests: frozenset[int] = frozenset()
+    encoded: frozenset[int] = frozenset()
+    """Pool and test shards whose tokens and embeddings are there."""
+    exhausted: bool = False
+    batches: int = 0
+    asked: int = 0
+    """Answers asked for: given, open, or on the way."""
+    servable: int = 0
+    labels: int = 0
+    """Labels that train or measure now."""
+    label_version: int = 0
+    changes: int = 0
+    """Examples whose label changed since the newest round's snapshot."""
+    pace: float = 0.0
+    """Answers a second, lately."""
+    idle_s: float = 0.0
+    """Since the last answer, edit or deletion."""
+    round: Round | None = None
+    scores: int | None = None
+    """The newest round whose scores are all there."""
+
+
+class Sync(msgspec.Struct, frozen=True):
+    """Keep Label Studio and the store in step, for ever."""
+
+
+class Seal(msgspec.Struct, frozen=True):
+    """Write shards to files; `close`: those still filling too."""
+
+    shards: tuple[int, ...]
+    close: bool = False
+
+
+class Encode(msgspec.Struct, frozen=True):
+    shard: int
+
+
+class Select(msgspec.Struct, frozen=True):
+    """Choose `count` examples for the queue; `round` is whose scores to use."""
+
+    batch: int
+    count: int
+    mode: Mode
+    round: int = 0
+
+
+class StartRound(msgspec.Struct, frozen=True):
+    number: int
+    label_version: int
+    shards: tuple[int, ...]
+
+
+class Score(msgspec.Struct, frozen=True):
+    round: int
+    shard: int
+
+
+class EndRound(msgspec.Struct, frozen=True):
+    number: int
+
+
+class Rerank(msgspec.Struct, frozen=True):
+    round: int
+
+
+Action = Sync | Seal | Encode | Select | StartRound | Score | EndRound | Rerank
+
+
+def decide(state: State) -> list[Action]:
+    """The actions that are called for now, in no special order."""
+    actions: list[Action] = [Sync()]
+    actions += _sealing(state)
+    actions += [Encode(shard) for shard in sorted({*state.sealed, *state.tests} - state.encoded)]
+    actions += _round(state)
+    actions += _queue(state)
+    return actions
+
+
+def phase(state: State) -> Phase:
+    """One word for the people who watch."""
+    if state.paused:
+        return "paused"
+    if not state.sealed and not state.full and not state.filling:
+        return "waiting for a pool"
+    if state.servable == 0 and _room(state) == 0:
+        return "budget reached"
+    if state.servable == 0 and state.exhausted and not state.filling:
+        return "pool used up"
+    return "labeling"
+
+
+def water(state: State) -> int:
+    """The queue's low-water mark: enough for the annotators' pace until a refill has arrived."""
+    return max(state.low_water, math.ceil(state.pace * PACE_COVER_S))
+
+
+def round_due(state: State) -> bool:
+    """Enough labels are new; or some are, and no more are to be expected for now."""
+    if state.changes >= state.round_size:
+        return True
+    ended = state.paused or state.exhausted or _room(state) == 0
+    return ended and state.changes > 0 and (state.servable == 0 or state.idle_s >= QUIET_S)
+
+
+def _sealing(state: State) -> list[Action]:
+    wanted = not state.sealed or round_due(state) or state.exhausted
+    if not state.uploading and (state.filling_tests or (state.filling and wanted)):
+        return [Seal(tuple(sorted(state.full)), close=True)]
+    return [Seal(tuple(sorted(state.full)))] if state.full else []
+
+
+def _round(state: State) -> list[Action]:
+    last = state.round
+    if last is not None and last.state == "scoring":
+        missing = sorted(last.shards - last.scored)
+        return [Score(last.number, shard) for shard in missing] or [EndRound(last.number)]
+    if last is not None and last.state == "training":
+        return []
+    actions: list[Action] = []
+    if last is not None and last.state == "done" and not last.ranked:
+        actions.append(Rerank(last.number))
+    shards = tuple(sorted(state.encoded & state.sealed.keys()))
+    if round_due(state) and state.labels and shards and state.tests <= state.encoded:
+        actions.append(StartRound(1 if last is None else last.number + 1, state.label_version, shards))
+    return actions
+
+
+def _queue(state: State) -> list[Action]:
+    if state.paused or state.exhausted or not state.sealed or state.servable >= water(state):
+        return []
+    mode = _mode(state)
+    fresh = 0 if mode == "random" and state.strategy != "random" else state.round_size // 2
+    count = min(water(state) + fresh - state.servable, _room(state))
+    if count <= 0:
+        return []
+    return [Select(state.batches + 1, count, mode, state.scores or 0)]
+
+
+def _mode(state: State) -> Mode:
+    if state.strategy == "random":
+        return "random"
+    if state.scores is not None:
+        return "strategy"
+    encoded = sum(rows for shard, rows in state.sealed.items() if shard in state.encoded)
+    return "coverage" if encoded >= min(sum(state.sealed.values()), COVERAGE_ROWS) else "random"
+
+
+def _room(state: State) -> int:
+    """Answers that may still be asked for."""
+    return 1 << 40 if state.budget is None else max(0, state.budget - state.asked)

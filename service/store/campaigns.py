@@ -1,0 +1,80 @@
+"""Rows of campaigns."""
+
+import secrets
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, insert, select, update
+
+from service.errors import Conflict, NotFound
+from service.records import Campaign
+from service.store.database import now
+from service.store.schema import campaign
+
+
+class NewCampaign(msgspec.Struct, frozen=True):
+    """What a person says of a campaign when it begins; the defaults are those of the API."""
+
+    name: str
+    labels: list[str]
+    model: str
+    problem: str = "single_label"
+    strategy: str = "margin"
+    text_field: str = "text"
+    instruction: str = ""
+    seed: int = 0
+    round_size: int = 50
+    budget: int | None = None
+    low_water: int = 30
+    random_share: float = 0.2
+    holdout_size: int = 400
+    score_seconds: float = 120.0
+
+
+def create(connection: Connection, new: NewCampaign) -> Campaign:
+    """A new row; raises Conflict when the name is taken."""
+    if connection.execute(select(campaign.c.id).where(campaign.c.name == new.name)).scalar():
+        raise Conflict(f"a campaign named {new.name!r} exists already: choose another name")
+    id_ = f"c{secrets.token_hex(4)}"
+    values = msgspec.to_builtins(new) | {
+        "id": id_,
+        "paused": False,
+        "created_at": now(),
+        "label_version": 0,
+        "batches": 0,
+        "place": 0,
+    }
+    connection.execute(insert(campaign).values(**values))
+    return get(connection, id_)
+
+
+def get(connection: Connection, id_or_name: str, lock: bool = False) -> Campaign:
+    """The campaign by id or name; raises NotFound. `lock` makes other writers of it wait (PostgreSQL)."""
+    query = select(campaign).where((campaign.c.id == id_or_name) | (campaign.c.name == id_or_name))
+    row = connection.execute(query.with_for_update() if lock else query).first()
+    if row is None:
+        raise NotFound(f"there is no campaign {id_or_name!r}: `postil campaign list` shows those there are")
+    return _record(row)
+
+
+def all_of(connection: Connection) -> list[Campaign]:
+    """Every campaign, oldest first."""
+    return [_record(row) for row in connection.execute(select(campaign).order_by(campaign.c.created_at))]
+
+
+def change(connection: Connection, id_: str, **values: Any) -> None:
+    """Set columns of one campaign."""
+    connection.execute(update(campaign).where(campaign.c.id == id_).values(**values))
+
+
+def count_up(connection: Connection, id_: str, counter: str, by: int = 1) -> int:
+    """Raise one of the campaign's counters; its first new value (the old one plus one)."""
+    column = campaign.c[counter]
+    after = connection.execute(
+        update(campaign).where(campaign.c.id == id_).values({counter: column + by}).returning(column)
+    ).scalar_one()
+    return int(after) - by + 1
+
+
+def _record(row: Row[Any]) -> Campaign:
+    return Campaign(**row._mapping)

@@ -1,0 +1,111 @@
+"""The SQL database: engine, transactions, the clock that everybody shares, and the schema's upgrade."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, Float, Table, create_engine, event, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import GenericFunction
+
+BUSY_TIMEOUT_S = 20
+
+
+class now(GenericFunction[float]):
+    """The database's own clock, in seconds since 1970: leases compare times of one clock only."""
+
+    type = Float()
+    inherit_cache = True
+    name = "postil_now"
+
+
+@compiles(now, "sqlite")
+def _sqlite_now(element: now, compiler: SQLCompiler, **kwargs: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _postgresql_now(element: now, compiler: SQLCompiler, **kwargs: Any) -> str:
+    return "extract(epoch from clock_timestamp())"
+
+
+class Database:
+    """One database. `transaction()` and `reading()` are the only ways in; all that is written is in the former."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = (
+            _sqlite_engine(url) if make_url(url).get_backend_name() == "sqlite" else create_engine(url)
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection whose statements are committed together, or not at all.
+
+        On SQLite it begins IMMEDIATE: whoever reads in it may write in it, and nobody writes meanwhile.
+        """
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that only reads, all of it as it stood at one moment where the database is SQLite.
+
+        It waits for no writer there, and no writer waits for it.
+        """
+        with self.engine.execution_options(reads=True).begin() as connection:
+            yield connection
+
+    def upgrade(self) -> None:
+        """Bring the schema to the newest version; a new database gets all of it."""
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self.transaction() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _sqlite_engine(url: str) -> Engine:
+    path = make_url(url).database
+    if path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=8, max_overflow=32)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, record: Any) -> None:
+        # Python's sqlite3 sends no BEGIN before a SELECT: take transactions out of its hands.
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            "journal_size_limit=67108864",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def insert_new(connection: Connection, table: Table) -> Any:
+    """INSERT … ON CONFLICT DO NOTHING on either database: what is there already stays."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+def clock(connection: Connection) -> float:
+    """The database's time, seconds since 1970."""
+    return float(connection.execute(select(now())).scalar_one())

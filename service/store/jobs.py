@@ -1,0 +1,227 @@
+"""Jobs: a row, a claim with a lease and an epoch, effects committed together with the job's end.
+
+Redis only wakes workers; all that is true of a job stands here. A worker that lost its lease learns of it at
+its next renewal or commit, and whatever it wrote under its epoch is never named by anyone.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, and_, case, func, or_, select, update
+
+from service.errors import LeaseLost
+from service.store.database import insert_new, now
+from service.store.schema import job
+
+LEASE_S = 30.0
+RING_AGAIN_S = 30.0
+RETRY_BASE_S = 2.0
+RETRY_CAP_S = 60.0
+FAILED_REST_S = 300.0
+HINT_S = 0.5
+
+
+class NewJob(msgspec.Struct, frozen=True):
+    """Work to be done once. `key` is its natural key within the campaign."""
+
+    campaign: str
+    key: str
+    kind: str
+    queue: str
+    args: dict[str, Any] = msgspec.field(default_factory=dict)
+    slot: str | None = None
+    priority: int = 5
+    max_attempts: int = 5
+    delay_s: float = 0.0
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A job that is ours while its lease is renewed."""
+
+    id: int
+    campaign: str
+    kind: str
+    epoch: int
+    attempts: int
+    args: dict[str, Any]
+
+
+def add(connection: Connection, new: NewJob) -> bool:
+    """Write the job down; False where its key is known already or its slot is taken.
+
+    A job that failed for good is tried anew when it is asked for again after FAILED_REST_S.
+    """
+    values = {
+        "campaign": new.campaign,
+        "key": new.key,
+        "kind": new.kind,
+        "queue": new.queue,
+        "slot": f"{new.campaign}:{new.slot}" if new.slot else None,
+        "priority": new.priority,
+        "args": new.args,
+        "state": "ready",
+        "epoch": 0,
+        "attempts": 0,
+        "max_attempts": new.max_attempts,
+        "not_before": now() + new.delay_s,
+        "made_at": now(),
+    }
+    if connection.execute(insert_new(connection, job).values(**values)).rowcount:
+        return True
+    failed = and_(job.c.campaign == new.campaign, job.c.key == new.key, job.c.state == "failed")
+    again = update(job).where(failed, job.c.ended_at < now() - FAILED_REST_S)
+    return bool(
+        connection.execute(again.values(state="ready", attempts=0, not_before=now(), pushed_at=None)).rowcount
+    )
+
+
+def claim(connection: Connection, queue: str, owner: str, lease_s: float = LEASE_S) -> Claim | None:
+    """Take the best ready job of a queue: by priority, then the campaign that was served longest ago, then age."""
+    served = (
+        select(job.c.campaign, func.max(job.c.claimed_at).label("at"))
+        .where(job.c.queue == queue)
+        .group_by(job.c.campaign)
+        .subquery("served")
+    )
+    claimable = and_(
+        job.c.not_before <= now(),
+        or_(job.c.state == "ready", and_(job.c.state == "running", job.c.lease_until < now())),
+    )
+    best = (
+        select(job.c.id)
+        .join(served, served.c.campaign == job.c.campaign)
+        .where(job.c.queue == queue, claimable)
+        .order_by(job.c.priority, func.coalesce(served.c.at, 0), job.c.not_before, job.c.id)
+        .limit(1)
+    )
+    while (id_ := connection.execute(best).scalar()) is not None:
+        taken = connection.execute(
+            update(job)
+            .where(job.c.id == id_, claimable)
+            .values(
+                state="running",
+                epoch=job.c.epoch + 1,
+                attempts=job.c.attempts + 1,
+                claimed_at=now(),
+                lease_until=now() + lease_s,
+                owner=owner,
+                progress=None,
+            )
+            .returning(job.c.id, job.c.campaign, job.c.kind, job.c.epoch, job.c.attempts, job.c.args)
+        ).one_or_none()
+        if taken is not None:
+            return Claim(*taken)
+    return None
+
+
+def renew(connection: Connection, held: Claim, progress: Any = None, lease_s: float = LEASE_S) -> None:
+    """Hold on to the job, and say how far it is; raises LeaseLost."""
+    _owned(connection, held, lease_until=now() + lease_s, progress=progress)
+
+
+def finish(connection: Connection, held: Claim, result: Any = None) -> None:
+    """End the job; call it in the transaction that writes its effects. Raises LeaseLost."""
+    _owned(connection, held, state="done", result=result, ended_at=now(), lease_until=now(), error=None)
+
+
+def rearm(connection: Connection, held: Claim, in_s: float, error: str | None = None) -> None:
+    """End this turn of a job that comes back for ever; raises LeaseLost.
+
+    A hint that came while it ran has set `not_before` later than the claim: then it is due almost at once.
+    """
+    hinted = job.c.not_before > job.c.claimed_at
+    _owned(
+        connection,
+        held,
+        state="ready",
+        not_before=case((hinted, now() + min(in_s, HINT_S)), else_=now() + in_s),
+        attempts=0 if error is None else job.c.attempts,
+        lease_until=now(),
+        progress=None,
+        pushed_at=None,
+        error=error,
+    )
+
+
+def fail(connection: Connection, held: Claim, error: str, final: bool = False) -> bool:
+    """The attempt failed: ready again after a while, or failed for good. True where it is for good.
+
+    Raises LeaseLost.
+    """
+    row = connection.execute(select(job.c.max_attempts).where(job.c.id == held.id)).one()
+    over = final or held.attempts >= row.max_attempts
+    wait_s = min(RETRY_CAP_S, RETRY_BASE_S * 2 ** (held.attempts - 1))
+    _owned(
+        connection,
+        held,
+        state="failed" if over else "ready",
+        error=error,
+        not_before=now() + wait_s,
+        lease_until=now(),
+        pushed_at=None,
+        ended_at=now() if over else None,
+    )
+    return over
+
+
+def hint(connection: Connection, campaign: str, key: str) -> None:
+    """Make a coming-back job due now."""
+    connection.execute(
+        update(job)
+        .where(job.c.campaign == campaign, job.c.key == key, job.c.state.in_(["ready", "running"]))
+        .values(not_before=now(), pushed_at=None)
+    )
+
+
+def cancel(connection: Connection, campaign: str, kinds: Iterable[str]) -> None:
+    """Call off jobs that nobody has begun."""
+    connection.execute(
+        update(job)
+        .where(job.c.campaign == campaign, job.c.kind.in_(list(kinds)), job.c.state == "ready")
+        .values(state="canceled", ended_at=now())
+    )
+
+
+def due(connection: Connection) -> list[str]:
+    """The queue of every job that is due and that nobody was told of since; marks them as told.
+
+    Jobs whose worker fell silent are made ready on the way, or failed when they used up their attempts.
+    """
+    expired = and_(job.c.state == "running", job.c.lease_until < now())
+    spent = job.c.attempts >= job.c.max_attempts
+    connection.execute(
+        update(job)
+        .where(expired, ~spent)
+        .values(state="ready", epoch=job.c.epoch + 1, pushed_at=None, error="the worker fell silent")
+    )
+    connection.execute(
+        update(job)
+        .where(expired, spent)
+        .values(
+            state="failed",
+            epoch=job.c.epoch + 1,
+            ended_at=now(),
+            error="the worker fell silent too often: see the worker's log",
+        )
+    )
+    untold = or_(job.c.pushed_at.is_(None), job.c.pushed_at < now() - RING_AGAIN_S)
+    told = connection.execute(
+        update(job)
+        .where(job.c.state == "ready", job.c.not_before <= now(), untold)
+        .values(pushed_at=now())
+        .returning(job.c.queue)
+    )
+    return list(told.scalars())
+
+
+def unfinished(connection: Connection, campaign: str) -> list[Row[Any]]:
+    """The campaign's ready and running jobs, oldest first."""
+    query = select(job).where(job.c.campaign == campaign, job.c.state.in_(["ready", "running"]))
+    return list(connection.execute(query.order_by(job.c.id)))
+
+
+def _owned(connection: Connection, held: Claim, **values: Any) -> None:
+    mine = and_(job.c.id == held.id, job.c.epoch == held.epoch, job.c.state == "running")
+    if connection.execute(update(job).where(mine).values(**values)).rowcount != 1:
+        raise LeaseLost(f"job {held.id} ({held.kind}) belongs to another worker since epoch {held.epoch}")

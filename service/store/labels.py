@@ -1,0 +1,135 @@
+"""Labels: what a campaign believes. Versions are never overwritten; a round works on a snapshot of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+
+from service.records import Place, Role
+from service.store import campaigns
+from service.store.database import now
+from service.store.schema import label
+
+
+def import_known(connection: Connection, campaign: str, given: Mapping[Place, tuple[str, int]]) -> int:
+    """Labels that came with the data: (value, role key) for each example. They train and never measure.
+
+    An example that has a label keeps it. Returns how many are new.
+    """
+    if not given:
+        return 0
+    held = select(label.c.shard, label.c.row).where(
+        _current(campaign),
+        label.c.shard.in_({place.shard for place in given}),
+        label.c.row.in_({place.row for place in given}),
+    )
+    taken = {Place(*row) for row in connection.execute(held)}
+    new = {place: value for place, value in given.items() if place not in taken}
+    if not new:
+        return 0
+    version = campaigns.count_up(connection, campaign, "label_version", len(new))
+    rows = [
+        _values(campaign, version + at, place, value, "import", "train", 0, key)
+        for at, (place, (value, key)) in enumerate(new.items())
+    ]
+    made_at = connection.execute(select(now())).scalar_one()
+    connection.execute(insert(label), [row | {"made_at": made_at} for row in rows])
+    return len(rows)
+
+
+def believe(
+    connection: Connection,
+    campaign: str,
+    place: Place,
+    value: str | None,
+    role: Role,
+    role_key: int,
+    annotations: int,
+) -> bool:
+    """Set what annotations say of one example (None: they say nothing any more); True where that is news.
+
+    An imported label gives way to what people answer, and comes back with nothing: it stays ended.
+    """
+    held = connection.execute(select(label).where(_current(campaign), _at(place))).first()
+    if held is not None and held.source == "import" and value is None:
+        return False
+    if (None if held is None else (held.value, held.source)) == (
+        None if value is None else (value, "annotation")
+    ):
+        return False
+    version = campaigns.count_up(connection, campaign, "label_version")
+    if held is not None:
+        connection.execute(
+            update(label)
+            .where(label.c.campaign == campaign, label.c.version == held.version)
+            .values(ended=version)
+        )
+    if value is not None:
+        connection.execute(
+            insert(label).values(
+                **_values(campaign, version, place, value, "annotation", role, annotations, role_key),
+                made_at=now(),
+            )
+        )
+    return True
+
+
+def snapshot(connection: Connection, campaign: str, version: int) -> list[Row[Any]]:
+    """All labels as they stood at `version`, oldest first."""
+    then = and_(
+        label.c.campaign == campaign,
+        label.c.version <= version,
+        or_(label.c.ended.is_(None), label.c.ended > version),
+    )
+    return list(connection.execute(select(label).where(then).order_by(label.c.version)))
+
+
+def count(connection: Connection, campaign: str) -> dict[str, int]:
+    """How many labels hold now, by role; imported ones under `import`."""
+    group = select(label.c.source, label.c.role, func.count()).where(_current(campaign))
+    counts: dict[str, int] = {}
+    for source, role, number in connection.execute(group.group_by(label.c.source, label.c.role)):
+        key = "import" if source == "import" else role
+        counts[key] = counts.get(key, 0) + number
+    return counts
+
+
+def changes_since(connection: Connection, campaign: str, version: int) -> int:
+    """How many examples got, changed or lost a label after `version`."""
+    changed = or_(label.c.version > version, label.c.ended > version)
+    query = (
+        select(label.c.shard, label.c.row).where(label.c.campaign == campaign, changed).distinct().subquery()
+    )
+    return connection.execute(select(func.count()).select_from(query)).scalar_one()
+
+
+def _current(campaign: str) -> Any:
+    return and_(label.c.campaign == campaign, label.c.ended.is_(None))
+
+
+def _at(place: Place) -> Any:
+    return and_(label.c.shard == place.shard, label.c.row == place.row)
+
+
+def _values(
+    campaign: str,
+    version: int,
+    place: Place,
+    value: str,
+    source: str,
+    role: str,
+    annotations: int,
+    role_key: int,
+) -> dict[str, Any]:
+    return {
+        "campaign": campaign,
+        "version": version,
+        "shard": place.shard,
+        "row": place.row,
+        "value": value,
+        "weight": 1.0,
+        "source": source,
+        "role": role,
+        "annotations": annotations,
+        "role_key": role_key,
+    }

@@ -1,0 +1,123 @@
+"""Rows of rounds, and of the scores that they leave behind."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from service.errors import NotFound
+from service.store.database import insert_new, now
+from service.store.schema import encoding, round, score, shard
+
+
+def start(
+    connection: Connection,
+    campaign: str,
+    number: int,
+    *,
+    label_version: int,
+    labels: int,
+    shards: list[int],
+    strategy: str,
+    seed: int,
+) -> None:
+    """A new round on a snapshot of labels and shards."""
+    connection.execute(
+        insert(round).values(
+            campaign=campaign,
+            number=number,
+            state="training",
+            label_version=label_version,
+            labels=labels,
+            shards=shards,
+            strategy=strategy,
+            seed=seed,
+            started_at=now(),
+        )
+    )
+
+
+def get(connection: Connection, campaign: str, number: int) -> Row[Any]:
+    row = connection.execute(
+        select(round).where(round.c.campaign == campaign, round.c.number == number)
+    ).first()
+    if row is None:
+        raise NotFound(f"campaign {campaign} has no round {number}")
+    return row
+
+
+def all_of(connection: Connection, campaign: str) -> list[Row[Any]]:
+    """The campaign's rounds, oldest first."""
+    return list(
+        connection.execute(select(round).where(round.c.campaign == campaign).order_by(round.c.number))
+    )
+
+
+def newest(
+    connection: Connection, campaign: str, state: str | None = None, ranked: bool = False
+) -> Row[Any] | None:
+    """The last round; the last one in a state; the last one that ordered the queue."""
+    query = select(round).where(round.c.campaign == campaign)
+    if state is not None:
+        query = query.where(round.c.state == state)
+    if ranked:
+        query = query.where(round.c.ranked_at.is_not(None))
+    return connection.execute(query.order_by(round.c.number.desc()).limit(1)).first()
+
+
+def change(connection: Connection, campaign: str, number: int, **values: Any) -> None:
+    connection.execute(
+        update(round).where(round.c.campaign == campaign, round.c.number == number).values(**values)
+    )
+
+
+def add_score(
+    connection: Connection,
+    campaign: str,
+    number: int,
+    shard_number: int,
+    path: str,
+    rows: int,
+    seconds: float,
+) -> None:
+    """A shard was scored in this round."""
+    connection.execute(
+        insert(score).values(
+            campaign=campaign, round=number, shard=shard_number, path=path, rows=rows, seconds=seconds
+        )
+    )
+
+
+def scores(connection: Connection, campaign: str, number: int) -> list[Row[Any]]:
+    """The scores of a round, by shard."""
+    query = select(score).where(score.c.campaign == campaign, score.c.round == number)
+    return list(connection.execute(query.order_by(score.c.shard)))
+
+
+def score_seconds(connection: Connection, campaign: str, number: int) -> float:
+    query = select(func.coalesce(func.sum(score.c.seconds), 0.0))
+    return float(
+        connection.execute(query.where(score.c.campaign == campaign, score.c.round == number)).scalar_one()
+    )
+
+
+def encodings(connection: Connection, campaign: str, encoder: str | None) -> dict[int, Row[Any]]:
+    """The campaign's sealed shards that are encoded: {number: row of `encoding`, with kind and content}."""
+    query = (
+        select(shard.c.number, shard.c.kind, shard.c.content, encoding)
+        .join(encoding, encoding.c.content == shard.c.content)
+        .where(shard.c.campaign == campaign, shard.c.state == "sealed", encoding.c.encoder == encoder)
+    )
+    return {row.number: row for row in connection.execute(query.order_by(shard.c.number))}
+
+
+def encoding_of(connection: Connection, content: str, encoder: str) -> dict[str, Any] | None:
+    """What was computed of this content by this base model, by any campaign; None where nothing was."""
+    row = connection.execute(
+        select(encoding).where(encoding.c.content == content, encoding.c.encoder == encoder)
+    ).first()
+    return None if row is None else dict(row._mapping)
+
+
+def add_encoding(connection: Connection, **values: Any) -> None:
+    """Name what was computed of a shard's content; campaigns on the same data and model share it."""
+    connection.execute(insert_new(connection, encoding).values(**values))

@@ -1,0 +1,311 @@
+"""The tables. Times are seconds since 1970 by the database's clock; JSON columns hold plain values."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _campaign(primary_key: bool = False) -> Column[str]:
+    return Column("campaign", String(32), ForeignKey("campaign.id"), nullable=False, primary_key=primary_key)
+
+
+campaign = Table(
+    "campaign",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("problem", String(32), nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("strategy", String(64), nullable=False),
+    Column("text_field", String(200), nullable=False),
+    Column("instruction", Text, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("round_size", Integer, nullable=False),
+    Column("budget", Integer),
+    Column("low_water", Integer, nullable=False),
+    Column("random_share", Float, nullable=False),
+    Column("holdout_size", Integer, nullable=False),
+    Column("score_seconds", Float, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("encoder", String(64)),  # content key of the base model, once a worker has loaded it
+    Column("label_version", Integer, nullable=False),  # counter: the newest label row
+    Column("batches", Integer, nullable=False),  # counter: selections made
+    Column("place", Integer, nullable=False),  # counter: the next free place in the queue
+    Column("project", Integer),  # Label Studio's id
+    Column("model_version", String(64)),  # whose predictions the project serves: r0, r1, …
+    Column("webhook_hash", String(64)),
+    Column("cursor", String(64)),  # newest updated_at that was pulled
+    Column("swept_at", Float),  # when deletions were last looked for
+    Column("exhausted_rows", Integer),  # size of the pool in which the last selection found too little
+)
+
+shard = Table(
+    "shard",
+    metadata,
+    _campaign(primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", String(8), nullable=False),  # pool | test
+    Column("state", String(8), nullable=False),  # filling | full | sealed
+    Column("rows", Integer, nullable=False),
+    Column("content", String(64)),  # hash of the sealed content; its folder is shards/<content>
+)
+
+staged = Table(
+    "staged",
+    metadata,
+    _campaign(primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    Column("row", Integer, primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("digest", LargeBinary(16), nullable=False),
+    Column("role_key", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("ext_id", Text),
+    Column("domain", Text),
+    Column("meta", JSON),
+    Column("label", Text),
+    UniqueConstraint("campaign", "kind", "digest"),
+    Index("ix_staged_ext_id", "campaign", "kind", "ext_id"),
+)
+
+alias = Table(
+    "alias",
+    metadata,
+    _campaign(primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("ext_id", Text, primary_key=True),
+    Column("shard", Integer, nullable=False),
+    Column("row", Integer, nullable=False),
+)
+
+upload = Table(
+    "upload",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    _campaign(),
+    Column("key", String(200)),
+    Column("kind", String(8), nullable=False),
+    Column("state", String(8), nullable=False),  # running | done | broken
+    Column("seen_at", Float, nullable=False),
+    Column("receipt", JSON),
+    UniqueConstraint("campaign", "key"),
+)
+
+encoding = Table(
+    "encoding",
+    metadata,
+    Column("content", String(64), primary_key=True),
+    Column("encoder", String(64), primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("truncated", Integer, nullable=False),
+    Column("unknown_share", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+)
+
+selection = Table(
+    "selection",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    _campaign(),
+    Column("shard", Integer, nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("batch", Integer, nullable=False),
+    Column("round", Integer, nullable=False),  # whose adapter scored it; 0: none
+    Column("strategy", String(64), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("role", String(8), nullable=False),  # train | control | hold-out
+    Column("reason", Text, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column(
+        "state", String(12), nullable=False
+    ),  # chosen | open | withdrawing | answered | skipped | withdrawn
+    Column("task", Integer),
+    Column("text", Text, nullable=False),
+    Column("ext_id", Text),
+    Column("domain", Text),
+    Column("role_key", BigInteger, nullable=False),
+    Column(
+        "predictions", JSON, nullable=False
+    ),  # all that was shown: [{round, label, confidence}], newest last
+    Column("chosen_at", Float, nullable=False),
+    Column("opened_at", Float),
+    Column("closed_at", Float),
+    Index(
+        "uq_selection_example",
+        "campaign",
+        "shard",
+        "row",
+        unique=True,
+        sqlite_where=text("state <> 'withdrawn'"),
+        postgresql_where=text("state <> 'withdrawn'"),
+    ),
+    Index("ix_selection_state", "campaign", "state"),
+)
+
+annotation = Table(
+    "annotation",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    _campaign(),
+    Column("ls_id", Integer, nullable=False),
+    Column("revision", String(64), nullable=False),  # updated_at, or "deleted"
+    Column("task", Integer, nullable=False),
+    Column("shard", Integer),
+    Column("row", Integer),
+    Column("annotator", Integer),
+    Column("kind", String(8), nullable=False),  # answer | skip | invalid | deleted | foreign
+    Column("value", Text),
+    Column("problem", Text),  # what was wrong with an invalid one
+    Column("result", JSON),
+    Column("lead_time", Float),
+    Column("shown", JSON),  # the prediction the annotator saw
+    Column("made_at", String(64)),
+    Column("received_at", Float, nullable=False),
+    Column("current", Boolean, nullable=False),  # the newest revision of its ls_id
+    UniqueConstraint("campaign", "ls_id", "revision"),
+    Index("ix_annotation_example", "campaign", "shard", "row"),
+    Index("ix_annotation_received", "campaign", "received_at"),
+)
+
+label = Table(
+    "label",
+    metadata,
+    _campaign(primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("ended", Integer),  # the version at which it stopped to hold
+    Column("shard", Integer, nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("weight", Float, nullable=False),
+    Column("source", String(16), nullable=False),  # annotation | import
+    Column("role", String(8), nullable=False),
+    Column("annotations", Integer, nullable=False),
+    Column("role_key", BigInteger, nullable=False),
+    Column("made_at", Float, nullable=False),
+    Index(
+        "uq_label_example",
+        "campaign",
+        "shard",
+        "row",
+        unique=True,
+        sqlite_where=text("ended IS NULL"),
+        postgresql_where=text("ended IS NULL"),
+    ),
+)
+
+round = Table(
+    "round",
+    metadata,
+    _campaign(primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("state", String(8), nullable=False),  # training | scoring | done | failed
+    Column("label_version", Integer, nullable=False),
+    Column("labels", Integer, nullable=False),
+    Column("shards", JSON, nullable=False),  # numbers of the shards it scores
+    Column("strategy", String(64), nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("adapter", Text),  # folder in the file store
+    Column("predictions", Text),  # folder: probabilities of hold-out and test examples
+    Column("metrics", JSON),
+    Column("train_seconds", Float),
+    Column("score_seconds", Float),
+    Column("select_seconds", Float),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("ranked_at", Float),  # when its scores had ordered the queue
+    Column("error", Text),
+)
+
+score = Table(
+    "score",
+    metadata,
+    _campaign(primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    _campaign(),
+    Column("key", String(100), nullable=False),  # natural key: asking for the same work twice adds nothing
+    Column("kind", String(32), nullable=False),
+    Column("queue", String(16), nullable=False),
+    Column("slot", String(100)),  # at most one unfinished job holds a slot
+    Column("priority", Integer, nullable=False),  # lower first
+    Column("args", JSON, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("not_before", Float, nullable=False),
+    Column("claimed_at", Float),
+    Column("lease_until", Float),
+    Column("owner", String(100)),
+    Column("pushed_at", Float),
+    Column("progress", JSON),
+    Column("result", JSON),
+    Column("error", Text),
+    Column("made_at", Float, nullable=False),
+    Column("ended_at", Float),
+    UniqueConstraint("campaign", "key"),
+    Index(
+        "uq_job_slot",
+        "slot",
+        unique=True,
+        sqlite_where=text("state IN ('ready', 'running')"),
+        postgresql_where=text("state IN ('ready', 'running')"),
+    ),
+    Index("ix_job_ready", "queue", "state", "not_before"),
+)
+
+event_log = Table(
+    "event",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    _campaign(),
+    Column("at", Float, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("ix_event_campaign", "campaign", "id"),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("made_at", Float, nullable=False),
+)

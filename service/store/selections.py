@@ -1,0 +1,127 @@
+"""Selections: which examples were put into the queue, by whom, why, and what became of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from service.records import Place, Role
+from service.store.database import now
+from service.store.schema import selection
+
+ASKED = ("chosen", "open", "withdrawing", "answered")
+SERVABLE = ("chosen", "open")
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """One example on its way into the queue; `prediction` is what annotators will see: {round, label, confidence}."""
+
+    place: Place
+    rank: int
+    role: Role
+    strategy: str
+    score: float
+    reason: str
+    text: str
+    ext_id: str | None
+    domain: str | None
+    role_key: int
+    prediction: dict[str, Any] | None
+
+
+def choose(connection: Connection, campaign: str, batch: int, round_: int, chosen: Sequence[Chosen]) -> None:
+    """Write a batch down, in state "chosen"."""
+    if not chosen:
+        return
+    at = connection.execute(select(now())).scalar_one()
+    connection.execute(
+        insert(selection),
+        [
+            {
+                "campaign": campaign,
+                "shard": one.place.shard,
+                "row": one.place.row,
+                "batch": batch,
+                "round": round_,
+                "strategy": one.strategy,
+                "score": one.score,
+                "role": one.role,
+                "reason": one.reason,
+                "place": one.rank,
+                "state": "chosen",
+                "text": one.text,
+                "ext_id": one.ext_id,
+                "domain": one.domain,
+                "role_key": one.role_key,
+                "predictions": [one.prediction] if one.prediction else [],
+                "chosen_at": at,
+            }
+            for one in chosen
+        ],
+    )
+
+
+def in_states(connection: Connection, campaign: str, states: Iterable[str]) -> list[Row[Any]]:
+    """Selections in these states, in the queue's order."""
+    query = select(selection).where(selection.c.campaign == campaign, selection.c.state.in_(list(states)))
+    return list(connection.execute(query.order_by(selection.c.place, selection.c.id)))
+
+
+def taken(connection: Connection, campaign: str) -> list[Row[Any]]:
+    """(shard, row, role, role_key) of every example that was asked for and not taken back."""
+    query = select(selection.c.shard, selection.c.row, selection.c.role, selection.c.role_key)
+    return list(
+        connection.execute(query.where(selection.c.campaign == campaign, selection.c.state != "withdrawn"))
+    )
+
+
+def at(connection: Connection, campaign: str, places: Iterable[Place]) -> dict[Place, Row[Any]]:
+    """The living selection of each example, where there is one."""
+    wanted = set(places)
+    query = select(selection).where(
+        selection.c.campaign == campaign,
+        selection.c.state != "withdrawn",
+        selection.c.shard.in_({place.shard for place in wanted}),
+        selection.c.row.in_({place.row for place in wanted}),
+    )
+    found = {Place(row.shard, row.row): row for row in connection.execute(query)}
+    return {place: row for place, row in found.items() if place in wanted}
+
+
+def move(connection: Connection, ids: Iterable[int], state: str, **values: Any) -> None:
+    """Put selections into a state."""
+    times = {"open": {"closed_at": None}, "chosen": {}, "withdrawing": {}}.get(state, {"closed_at": now()})
+    connection.execute(
+        update(selection).where(selection.c.id.in_(list(ids))).values(state=state, **times, **values)
+    )
+
+
+def opened(connection: Connection, tasks: Mapping[int, int]) -> None:
+    """Chosen selections are in Label Studio now: {selection id: task id}."""
+    for id_, task in tasks.items():
+        connection.execute(
+            update(selection)
+            .where(selection.c.id == id_)
+            .values(task=task, opened_at=func.coalesce(selection.c.opened_at, now()))
+        )
+        connection.execute(
+            update(selection).where(selection.c.id == id_, selection.c.state == "chosen").values(state="open")
+        )
+
+
+def rank(
+    connection: Connection, id_: int, place: int, prediction: dict[str, Any] | None, known: list[Any]
+) -> None:
+    """Give an open task its new place and pre-annotation; what was shown before is kept."""
+    shown = [*known, prediction] if prediction else known
+    connection.execute(update(selection).where(selection.c.id == id_).values(place=place, predictions=shown))
+
+
+def counts(connection: Connection, campaign: str) -> dict[str, dict[str, int]]:
+    """{state: {role: how many}}."""
+    query = select(selection.c.state, selection.c.role, func.count()).where(selection.c.campaign == campaign)
+    table: dict[str, dict[str, int]] = {}
+    for state, role, number in connection.execute(query.group_by(selection.c.state, selection.c.role)):
+        table.setdefault(state, {})[role] = number
+    return table

@@ -1,0 +1,233 @@
+"""`decide` walked through a whole campaign, without a server."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from service.rounds.decide import (
+    Encode,
+    EndRound,
+    Rerank,
+    Round,
+    Score,
+    Seal,
+    Select,
+    StartRound,
+    State,
+    Sync,
+    decide,
+    phase,
+    water,
+)
+
+
+def given(**changes: Any) -> State:
+    """A campaign in full swing: one shard of 1,000, scored by round 1, a full queue."""
+    base = State(
+        sealed={0: 1000},
+        encoded=frozenset({0}),
+        batches=3,
+        asked=100,
+        servable=60,
+        labels=50,
+        label_version=50,
+        round=Round(1, "done", 50, frozenset({0}), frozenset({0}), ranked=True),
+        scores=1,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def actions(state: State) -> list[object]:
+    return [action for action in decide(state) if not isinstance(action, Sync)]
+
+
+def test_a_new_campaign_only_keeps_in_step_with_label_studio() -> None:
+    assert decide(State()) == [Sync()]
+    assert phase(State()) == "waiting for a pool"
+
+
+def test_a_small_pool_is_sealed_when_its_upload_has_ended() -> None:
+    assert actions(State(filling=700, uploading=True)) == []
+    assert actions(State(filling=700)) == [Seal((), close=True)]
+
+
+def test_later_small_posts_gather_until_a_round_needs_them() -> None:
+    assert actions(given(filling=10)) == []
+    assert Seal((), close=True) in actions(given(filling=10, changes=50))
+    assert Seal((), close=True) in actions(given(filling=10, exhausted=True))
+
+
+def test_full_shards_are_sealed_while_the_upload_goes_on() -> None:
+    assert actions(given(uploading=True, full=frozenset({1, 2}))) == [Seal((1, 2))]
+
+
+def test_a_test_set_is_sealed_at_once() -> None:
+    assert actions(given(filling_tests=5)) == [Seal((), close=True)]
+
+
+def test_the_first_tasks_are_random_and_need_no_model() -> None:
+    state = State(sealed={0: 1000})
+    assert actions(state) == [Encode(0), Select(1, 30, "random")]
+
+
+def test_the_first_chosen_batch_is_for_coverage() -> None:
+    state = State(sealed={0: 1000}, encoded=frozenset({0}), batches=1, asked=30, servable=20)
+    assert actions(state) == [Select(2, 30 + 25 - 20, "coverage")]
+
+
+def test_coverage_waits_for_no_more_than_its_sample() -> None:
+    big = State(sealed={0: 65_536, 1: 65_536}, encoded=frozenset({0}), batches=1)
+    assert Select(2, 55, "coverage") in actions(big)
+    small = State(sealed={0: 5_000, 1: 65_536}, encoded=frozenset({0}), batches=1)
+    assert Select(2, 30, "random") in actions(small)
+
+
+def test_a_refill_uses_the_newest_scores_even_while_a_round_is_trained() -> None:
+    state = given(servable=10, round=Round(2, "training", 90), scores=1)
+    assert actions(state) == [Select(4, 45, "strategy", 1)]
+
+
+def test_quick_annotators_raise_the_low_water_mark() -> None:
+    assert water(given(pace=0.5)) == 30
+    assert water(given(pace=5.0)) == 100
+    assert actions(given(servable=60, pace=5.0)) == [Select(4, 100 + 25 - 60, "strategy", 1)]
+
+
+def test_a_round_starts_at_round_size_and_not_before() -> None:
+    assert actions(given(changes=49)) == []
+    assert actions(given(changes=50, label_version=100)) == [StartRound(2, 100, (0,))]
+
+
+def test_a_round_waits_for_the_test_set_and_for_something_to_train_on() -> None:
+    assert StartRound(2, 50, (0,)) not in actions(given(changes=50, tests=frozenset({1})))
+    assert actions(given(changes=50, labels=0)) == []
+    assert actions(given(changes=50, encoded=frozenset(), servable=60)) == [Encode(0)]
+
+
+def test_a_round_goes_from_training_to_scores_to_an_ordered_queue() -> None:
+    assert actions(given(round=Round(2, "training", 90), changes=70)) == []
+    scoring = Round(2, "scoring", 90, frozenset({0, 1}), frozenset({0}))
+    assert actions(given(round=scoring)) == [Score(2, 1)]
+    all_scored = Round(2, "scoring", 90, frozenset({0}), frozenset({0}))
+    assert actions(given(round=all_scored)) == [EndRound(2)]
+    assert actions(given(round=Round(2, "done", 90), scores=2)) == [Rerank(2)]
+
+
+def test_a_failed_round_is_followed_by_another_only_with_new_labels() -> None:
+    failed = Round(2, "failed", 90)
+    assert actions(given(round=failed, changes=10)) == []
+    assert actions(given(round=failed, changes=50, label_version=140)) == [StartRound(3, 140, (0,))]
+
+
+def test_the_budget_limits_what_is_asked() -> None:
+    assert actions(given(servable=10, budget=104)) == [Select(4, 4, "strategy", 1)]
+    assert actions(given(servable=10, budget=100)) == []
+    assert actions(given(servable=10, budget=80)) == []
+
+
+@pytest.mark.parametrize("end", [{"budget": 100}, {"exhausted": True}, {"paused": True}])
+def test_the_partial_round_is_trained_at_the_end(end: dict[str, Any]) -> None:
+    start = StartRound(2, 70, (0,))
+    state = given(changes=20, label_version=70, **end)
+    assert start not in actions(state)
+    assert start in actions(msgspec.structs.replace(state, servable=0))
+    assert start in actions(msgspec.structs.replace(state, idle_s=31.0))
+    assert start not in actions(msgspec.structs.replace(state, servable=0, changes=0))
+
+
+def test_pause_stops_refills_and_nothing_else() -> None:
+    assert actions(given(paused=True, servable=0)) == []
+    assert phase(given(paused=True)) == "paused"
+
+
+def test_phases_at_the_end() -> None:
+    assert phase(given(budget=100, servable=5)) == "labeling"
+    assert phase(given(budget=100, servable=0)) == "budget reached"
+    assert phase(given(exhausted=True, servable=0)) == "pool used up"
+
+
+def test_the_random_strategy_needs_no_scores() -> None:
+    assert actions(given(strategy="random", servable=10)) == [Select(4, 45, "random", 1)]
+
+
+class Simulation:
+    """The store and the workers, as plain as can be: actions come true in the order they were asked for."""
+
+    def __init__(self, pool: int, budget: int | None) -> None:
+        self.pool, self.state = pool, State(filling=pool, budget=budget)
+        self.log: list[object] = []
+        self.keys: set[object] = set()
+
+    def turn(self) -> None:
+        for action in decide(self.state):
+            key = action.batch if isinstance(action, Select) else action
+            if isinstance(action, Sync) or (type(action), key) in self.keys:
+                continue
+            self.keys.add((type(action), key))
+            self.log.append(action)
+            self._do(action)
+
+    def _set(self, **changes: Any) -> None:
+        self.state = msgspec.structs.replace(self.state, **changes)
+
+    def _do(self, action: object) -> None:
+        match action:
+            case Seal():
+                self._set(filling=0, sealed={0: self.pool})
+            case Encode(shard):
+                self._set(encoded=self.state.encoded | {shard})
+            case Select(batch, count):
+                found = min(count, self.pool - self.state.asked)
+                self._set(
+                    batches=batch,
+                    asked=self.state.asked + found,
+                    servable=self.state.servable + found,
+                    exhausted=found < count,
+                )
+            case StartRound(number, version, shards):
+                self._set(round=Round(number, "scoring", version, frozenset(shards)), changes=0)
+            case Score(_, shard):
+                assert self.state.round is not None
+                self._set(round=msgspec.structs.replace(self.state.round, scored=frozenset({shard})))
+            case EndRound(number):
+                assert self.state.round is not None
+                self._set(round=msgspec.structs.replace(self.state.round, state="done"), scores=number)
+            case Rerank():
+                assert self.state.round is not None
+                self._set(round=msgspec.structs.replace(self.state.round, ranked=True))
+
+    def answer(self) -> bool:
+        if not self.state.servable:
+            return False
+        state = self.state
+        self._set(
+            servable=state.servable - 1,
+            labels=state.labels + 1,
+            label_version=state.label_version + 1,
+            changes=state.changes + 1,
+        )
+        return True
+
+
+@pytest.mark.parametrize(("pool", "budget", "answers"), [(1000, 237, 237), (130, None, 130)])
+def test_a_whole_campaign(pool: int, budget: int | None, answers: int) -> None:
+    world = Simulation(pool, budget)
+    for _ in range(5):
+        world.turn()
+    given_answers = 0
+    while world.answer():
+        given_answers += 1
+        world.turn()
+        world.turn()
+    for _ in range(6):
+        world.turn()
+    assert given_answers == answers
+    started = [action for action in world.log if isinstance(action, StartRound)]
+    assert [one.label_version for one in started] == [
+        *range(50, answers + 1, 50),
+        *([answers] if answers % 50 else []),
+    ]
+    assert world.state.round is not None
+    assert world.state.round.ranked
+    assert phase(world.state) == ("budget reached" if budget else "pool used up")
