@@ -36,7 +36,8 @@ def read(
     chunks: Iterable[bytes], form: str, text_field: str, text_required: bool = True
 ) -> Iterator[Line | Rejection]:
     """Examples out of `chunks`; `form` is "jsonl" or "csv"."""
-    raw = _csv_objects(_lines(chunks), text_field) if form == "csv" else _json_objects(_lines(chunks))
+    lines = _lines(chunks)
+    raw = _csv_objects(lines, text_field, text_required) if form == "csv" else _json_objects(lines)
     for number, found in raw:
         if isinstance(found, str):
             yield Rejection(number, found)
@@ -85,7 +86,7 @@ def _json_objects(lines: Iterable[tuple[int, bytes | None]]) -> Iterator[tuple[i
 
 
 def _csv_objects(
-    lines: Iterable[tuple[int, bytes | None]], text_field: str
+    lines: Iterable[tuple[int, bytes | None]], text_field: str, text_required: bool
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
     number = 0
 
@@ -100,7 +101,9 @@ def _csv_objects(
         header = [name.removeprefix("\ufeff").strip() for name in next(reader, [])]
     except csv.Error as error:
         raise Invalid(f"line 1: the CSV header cannot be read: {error}", "body") from None
-    if text_field not in header:
+    if len(set(header)) < len(header):
+        raise Invalid(f"line 1: the CSV header names a column twice: {', '.join(header)}", "body")
+    if text_field not in header and (text_required or "id" not in header):
         raise Invalid(
             f"line 1: the CSV header has no column {text_field!r}; it has {', '.join(header)}", "body"
         )

@@ -20,6 +20,8 @@ from service.store.schema import alias, shard, staged
 
 Kind = Literal["pool", "test"]
 BATCH = 5_000
+BATCH_CHARS = 16_000_000
+"""A batch of long texts is stored early: an upload's memory is bounded by this."""
 ERRORS_KEPT = 100
 
 
@@ -48,14 +50,16 @@ def ingest(
 ) -> None:
     """Hand the good lines on in batches; `store` commits each, so that a broken upload keeps what was committed."""
     batch: list[Line] = []
+    held = 0
     for line in lines:
         if isinstance(line, Rejection):
             receipt.reject(line)
             continue
         batch.append(line)
-        if len(batch) == BATCH:
+        held += len(line.example.text) + (len(repr(line.example.meta)) if line.example.meta else 0)
+        if len(batch) == BATCH or held >= BATCH_CHARS:
             store(batch)
-            batch = []
+            batch, held = [], 0
     if batch:
         store(batch)
 

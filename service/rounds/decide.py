@@ -10,7 +10,8 @@ from typing import Literal
 import msgspec
 
 COVERAGE_ROWS = 20_000
-PACE_COVER_S = 20.0
+PACE_COVER_S = 30.0
+"""Label Studio on SQLite was seen to stall for 10 s and more while people submit: a refill must outlast that."""
 QUIET_S = 30.0
 
 Mode = Literal["random", "coverage", "strategy"]
@@ -32,7 +33,7 @@ class State(msgspec.Struct, frozen=True):
     """All that decides. Shards are numbers; `sealed` maps those of the pool to their rows."""
 
     round_size: int = 50
-    low_water: int = 30
+    low_water: int = 60
     budget: int | None = None
     strategy: str = "margin"
     paused: bool = False
@@ -104,6 +105,8 @@ class EndRound(msgspec.Struct, frozen=True):
 
 
 class Rerank(msgspec.Struct, frozen=True):
+    """Order open tasks that nobody has begun by the scores of a round; of round 0: for coverage."""
+
     round: int
 
 
@@ -163,6 +166,8 @@ def _round(state: State) -> list[Action]:
     actions: list[Action] = []
     if last is not None and last.state == "done" and not last.ranked:
         actions.append(Rerank(last.number))
+    if last is None and state.batches and _mode(state) == "coverage":
+        actions.append(Rerank(0))  # the opening batch was drawn before the pool could be looked at
     shards = tuple(sorted(state.encoded & state.sealed.keys()))
     if round_due(state) and state.labels and shards and state.tests <= state.encoded:
         actions.append(StartRound(1 if last is None else last.number + 1, state.label_version, shards))
@@ -173,8 +178,7 @@ def _queue(state: State) -> list[Action]:
     if state.paused or state.exhausted or not state.sealed or state.servable >= water(state):
         return []
     mode = _mode(state)
-    fresh = 0 if mode == "random" and state.strategy != "random" else state.round_size // 2
-    count = min(water(state) + fresh - state.servable, _room(state))
+    count = min(water(state) + state.round_size // 2 - state.servable, _room(state))
     if count <= 0:
         return []
     return [Select(state.batches + 1, count, mode, state.scores or 0)]

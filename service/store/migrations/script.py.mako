@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 
 ${imports if imports else ""}
-revision = "${up_revision}"
-down_revision = ${f"'{down_revision}'" if down_revision else None}
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
 

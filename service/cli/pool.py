@@ -1,0 +1,145 @@
+"""Verbs that send files: a pool, known labels, a test set."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+
+import typer
+
+from service.cli.connect import connect
+from service.cli.output import AsJson, print_json, progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from service.cli.views import Receipt
+
+app = typer.Typer(no_args_is_help=True)
+labels_app = typer.Typer(no_args_is_help=True)
+
+Form = Literal["jsonl", "csv"]
+SUFFIXES: dict[str, Form] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+CHUNK_BYTES = 1 << 18
+SHOWN_AT_MOST = 20
+
+Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
+File = Annotated[str, typer.Argument(help="JSONL or CSV file; - for standard input.")]
+Format = Annotated[Form | None, typer.Option("--format", help="Where the file's suffix does not tell.")]
+
+
+@app.callback()
+def _pool() -> None:
+    """Send pools of texts."""
+
+
+@labels_app.callback()
+def _labels() -> None:
+    """Send labels that are known already, and test sets."""
+
+
+@app.command("add")
+def add_pool(campaign: Name, file: File, format: Format = None, json: AsJson = False) -> None:
+    """Add unlabeled texts: a JSON object or CSV record each, with `text`, and `id`, `domain`, `meta` if wished."""
+    form = form_of(file, format)
+    with connect() as api, opened(file) as (source, size):
+        api.campaign(campaign)  # a wrong name shows before the first byte is sent
+        receipt = send(source, size, file, lambda chunks: api.add_pool(campaign, chunks, form))
+    _print(receipt, json)
+
+
+@labels_app.command("add")
+def add_labels(
+    campaign: Name,
+    file: File,
+    test: Annotated[
+        bool, typer.Option("--test", help="A test set: it measures every round, and never trains.")
+    ] = False,
+    format: Format = None,
+    json: AsJson = False,
+) -> None:
+    """Add labels that are known: records with `label`, and `text`, or the `id` of a text in the pool."""
+    form = form_of(file, format)
+    with connect() as api, opened(file) as (source, size):
+        api.campaign(campaign)
+        receipt = send(source, size, file, lambda chunks: api.add_labels(campaign, chunks, form, test))
+    _print(receipt, json)
+
+
+def form_of(file: str, format: Form | None) -> Form:
+    """The format as told, else by the file's suffix; raises Invalid where neither says."""
+    from service.errors import Invalid
+
+    found = format or SUFFIXES.get(Path(file).suffix.lower())
+    if found is None:
+        raise Invalid(
+            f"{file}: neither .jsonl, .ndjson nor .csv: say --format jsonl or --format csv", "--format"
+        )
+    return found
+
+
+@contextmanager
+def opened(file: str) -> Iterator[tuple[BinaryIO, int | None]]:
+    """The file's bytes and how many they are; None for standard input. Raises Invalid where it cannot be read."""
+    from service.errors import Invalid
+
+    if file == "-":
+        yield sys.stdin.buffer, None
+        return
+    with ExitStack() as closing:
+        try:
+            source = closing.enter_context(Path(file).open("rb"))
+        except OSError as error:
+            raise Invalid(f"{file} cannot be read: {error.strerror}", "FILE") from None
+        yield source, Path(file).stat().st_size
+
+
+def send(
+    source: BinaryIO,
+    size: int | None,
+    what: str,
+    upload: Callable[[Iterable[bytes]], "Receipt"],
+    console: "Console | None" = None,
+) -> "Receipt":
+    """Upload `source` in chunks under a progress bar (bytes); on standard error unless told otherwise."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with progress(console or Console(stderr=True), *columns) as bar:
+        task = bar.add_task(f"sending {what}", total=size)
+
+        def chunks() -> Iterator[bytes]:
+            while chunk := source.read(CHUNK_BYTES):
+                yield chunk
+                bar.advance(task, len(chunk))
+            bar.update(task, description=f"storing {what}")
+
+        return upload(chunks())
+
+
+def counts(receipt: "Receipt") -> str:
+    """A receipt in one line: what came and was added, and what else there is to tell."""
+    words = [f"received {receipt['received']:,}", f"added {receipt['added']:,}"]
+    if receipt["duplicates"]:
+        words.append(f"duplicates {receipt['duplicates']:,}")
+    if receipt["truncated"]:
+        words.append(f"cut at the longest length {receipt['truncated']:,}")
+    if receipt["labels"]:
+        words.append(f"labels {receipt['labels']:,}")
+    return ", ".join([*words, f"rejected {receipt['rejected']:,}"])
+
+
+def _print(receipt: "Receipt", json: bool) -> None:
+    if json:
+        print_json(receipt)
+    else:
+        print(counts(receipt))
+        for one in receipt["errors"][:SHOWN_AT_MOST]:
+            print(f"  line {one['line']}: {one['reason']}", file=sys.stderr)
+        if receipt["rejected"] > (shown := len(receipt["errors"][:SHOWN_AT_MOST])):
+            print(f"  and {receipt['rejected'] - shown:,} more", file=sys.stderr)
+    if receipt["received"] - receipt["rejected"] <= 0:
+        print("error: no line of it could be used", file=sys.stderr)
+        raise typer.Exit(1)

@@ -1,0 +1,126 @@
+"""What the API answers, as the command line reads it: plain JSON objects with known keys.
+
+Only keys that are read here are named; others pass through to `--json`. Times: seconds since 1970.
+"""
+
+from typing import Any, NotRequired, TypedDict
+
+
+class Interval(TypedDict):
+    value: float
+    low: float
+    high: float
+
+
+class Queue(TypedDict):
+    chosen: int
+    open: int
+
+
+class RoundState(TypedDict):
+    number: int
+    state: str
+
+
+class Status(TypedDict):
+    phase: str
+    examples: int
+    aliases: NotRequired[int]
+    test_examples: int
+    labels: dict[str, int]
+    """By role, and those of imports."""
+    annotations: dict[str, int]
+    """By kind: answer, skip, invalid, foreign, deleted."""
+    queue: Queue
+    asked: int
+    budget_left: int | None
+    changes: int
+    """Labels that are new since the last round's snapshot."""
+    round: RoundState | None
+    rounds_done: int
+    pace: float
+    """Answers a second."""
+    label_studio_error: str | None
+
+
+class Project(TypedDict):
+    project: int
+    url: str
+
+
+class Campaign(TypedDict):
+    id: str
+    name: str
+    problem: str
+    labels: list[str]
+    model: str
+    strategy: str
+    round_size: int
+    budget: int | None
+    paused: bool
+    warnings: list[str]
+    label_studio: Project | None
+    status: Status
+
+
+class Rejected(TypedDict):
+    line: int
+    reason: str
+
+
+class Receipt(TypedDict):
+    received: int
+    added: int
+    duplicates: int
+    truncated: int
+    rejected: int
+    labels: int
+    errors: list[Rejected]
+
+
+class Round(TypedDict):
+    number: int
+    state: str
+    labels: int
+    trained_on: int | None
+    train_seconds: float | None
+    score_seconds: float | None
+    ranked_at: float | None
+    error: str | None
+
+
+class Metrics(TypedDict):
+    n: int
+    accuracy: Interval
+    macro_f1: Interval
+
+
+class Point(TypedDict):
+    round: int
+    labels: int
+    trained_on: int
+    measured_on: str
+    metrics: Metrics | None
+    baseline_accuracy: float | None
+    change: Interval | None
+
+
+class Progress(TypedDict):
+    done: float
+    total: float
+    doing: str
+
+
+class Job(TypedDict):
+    id: int
+    kind: str
+    state: str
+    progress: Progress | None
+    error: str | None
+
+
+class LogEvent(TypedDict):
+    id: int
+    at: float
+    kind: str
+    data: dict[str, Any]

@@ -1,0 +1,114 @@
+"""Verbs that look on."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.connect import connect
+from service.cli.output import AsJson, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from service.cli.board import Board
+    from service.cli.client import Api
+    from service.cli.events import Event
+
+Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
+LONGEST_WAIT_S = 5.0
+
+
+def watch(
+    campaign: Name,
+    once: Annotated[bool, typer.Option("--once", help="Show it as it is now, and end.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Follow a campaign as it happens; Ctrl-C ends it. With --json one event a line."""
+    from rich.console import Console
+
+    with connect() as api:
+        board = look(api, campaign)
+        if once and json:
+            return print_json(
+                {"campaign": board.campaign, "rounds": board.rounds, "points": board.points}
+                | {"jobs": board.jobs, "events": list(board.log)}
+            )
+        if once:
+            return Console().print(board.render())
+        try:
+            if json:
+                _print_lines(api, campaign, board)
+            else:
+                _live(api, campaign, board, Console())
+        except KeyboardInterrupt:
+            return
+
+
+def curve(campaign: Name, json: AsJson = False) -> None:
+    """What each round of labeling bought: accuracy by labels, with 95 % intervals."""
+    with connect() as api:
+        points = api.curve(campaign)
+    if json:
+        return print_json(points)
+    if not points:
+        return print("There is no round yet: the first one begins when enough labels have come.")
+    from rich.console import Console
+
+    from service.cli.board import curve_table
+
+    Console().print(curve_table(points))
+
+
+def look(api: "Api", campaign: str) -> "Board":
+    """The campaign as it is now."""
+    from service.cli.board import Board
+
+    log = api.log(campaign)  # first: what happens after it is told by the stream
+    found = api.campaign(campaign)
+    return Board(found, api.rounds(campaign), api.curve(campaign), api.jobs(campaign), log)
+
+
+def _live(api: "Api", campaign: str, board: "Board", console: "Console") -> None:
+    from rich.live import Live
+
+    from service.cli.board import log_line
+
+    if not console.is_terminal:  # a file or a pipe gets the log, line by line
+        console.print(board.render())
+        for event in _follow(api, campaign, board):
+            if event.id is not None:
+                console.print(log_line(board.log[-1]), soft_wrap=True)
+        return
+    with Live(get_renderable=board.render, console=console, refresh_per_second=4):
+        for _ in _follow(api, campaign, board):
+            pass
+
+
+def _print_lines(api: "Api", campaign: str, board: "Board") -> None:
+    import json
+
+    for event in _follow(api, campaign, board):
+        line = {"id": event.id, "kind": event.kind, "data": event.data}
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+def _follow(api: "Api", campaign: str, board: "Board") -> "Iterator[Event]":
+    """Events for ever, already noted on the board; a lost API is waited for, and nothing of its log is missed."""
+    import time
+
+    from service.cli.client import Unreachable
+
+    wait_s = 0.5
+    while True:
+        try:
+            for event in api.follow(campaign, board.newest):
+                board.trouble, wait_s = "", 0.5
+                if board.take(event):
+                    board.rounds, board.points = api.rounds(campaign), api.curve(campaign)
+                yield event
+        except Unreachable as error:
+            board.trouble = f"{error}; trying again"
+            time.sleep(wait_s)
+            wait_s = min(LONGEST_WAIT_S, wait_s * 2)

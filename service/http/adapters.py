@@ -1,0 +1,77 @@
+"""Adapters: what there are, and one to take away, in PEFT's own format."""
+
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row
+from starlette.responses import Response, StreamingResponse
+
+from service import curve
+from service.errors import NotFound
+from service.http.api import Api
+from service.http.schemas import Adapters, AdapterView
+from service.store import rounds
+
+CHUNK_BYTES = 1 << 18
+
+
+def list_all(api: Api, c: str) -> Adapters:
+    """The adapters of all rounds that were trained, with today's accuracy."""
+    with api.reading(c) as (connection, campaign):
+        done = rounds.all_of(connection, campaign.id)
+        known = curve.truth(connection, api.files, campaign)
+    points = {point.round: point for point in curve.points(api.files, campaign, done, known)}
+    return Adapters([_view(api, row, points.get(row.number)) for row in done if row.adapter is not None])
+
+
+def download(api: Api, c: str, n: int) -> Response:
+    """One round's adapter as a tar file: PEFT's own files, head.safetensors and postil.json."""
+    with api.reading(c) as (connection, campaign):
+        row = rounds.get(connection, campaign.id, n)
+    if row.adapter is None or not api.files.exists(row.adapter):
+        raise NotFound(f"round {n} of campaign {campaign.name!r} has no adapter: it is {row.state}")
+    files = _files(api, row)
+    name = f"{campaign.id}-round-{n}"
+    size = sum(tarfile.BLOCKSIZE + _padded(path.stat().st_size) for path in files) + 2 * tarfile.BLOCKSIZE
+    headers = {
+        "Content-Length": str(size),
+        "Content-Disposition": f'attachment; filename="{name}.tar"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingResponse(_tar(name, files), media_type="application/x-tar", headers=headers)
+
+
+def _view(api: Api, row: Row[Any], point: curve.Point | None) -> AdapterView:
+    return AdapterView(
+        round=row.number,
+        labels=row.labels,
+        trained_on=(row.metrics or {}).get("trained_on"),
+        accuracy=None if point is None or point.metrics is None else point.metrics.accuracy.value,
+        created_at=row.started_at + row.train_seconds if row.train_seconds is not None else None,
+        size_bytes=sum(path.stat().st_size for path in _files(api, row)),
+    )
+
+
+def _files(api: Api, row: Row[Any]) -> list[Path]:
+    folder = api.files.path(row.adapter)
+    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+
+
+def _tar(folder: str, files: list[Path]) -> Iterator[bytes]:
+    for path in files:
+        with path.open("rb") as file:
+            info = tarfile.TarInfo(f"{folder}/{path.name}")
+            stat = os.fstat(file.fileno())
+            info.size, info.mtime = stat.st_size, int(stat.st_mtime)
+            yield info.tobuf(tarfile.USTAR_FORMAT)
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+            yield b"\0" * (_padded(info.size) - info.size)
+    yield b"\0" * (2 * tarfile.BLOCKSIZE)
+
+
+def _padded(size: int) -> int:
+    return -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE

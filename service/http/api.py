@@ -1,0 +1,56 @@
+"""What every handler holds: the store, the files, the doorbell, and the events' poller."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+from sqlalchemy import Connection
+
+from service.doorbell import Doorbell
+from service.errors import Invalid
+from service.files import Files
+from service.http.hub import Hub
+from service.records import Campaign
+from service.rounds.advance import advance
+from service.settings import Settings
+from service.store import campaigns
+from service.store.database import Database
+
+UPLOADS = 8
+"""Uploads that are read at the same time, each by a thread of its own; others wait."""
+
+
+class Api:
+    """One process' API."""
+
+    def __init__(self, settings: Settings) -> None:
+        if not settings.redis_url:
+            raise Invalid(
+                "POSTIL_REDIS_URL is empty: set it to a Valkey or Redis >= 6.2, or start all with `postil up`",
+                "POSTIL_REDIS_URL",
+            )
+        self.settings = settings
+        self.database = Database(settings.database)
+        self.files = Files(settings.files)
+        self.doorbell = Doorbell(settings.redis_url)
+        self.hub = Hub(self.database)
+        self.upload_limit = anyio.CapacityLimiter(UPLOADS)
+
+    @contextmanager
+    def changing(self, c: str) -> Iterator[tuple[Connection, Campaign]]:
+        """A transaction on campaign `c` (id or name), which is brought forward at its end; then workers are woken."""
+        with self.database.transaction() as connection:
+            campaign = campaigns.get(connection, c, lock=True)
+            yield connection, campaign
+            queues = advance(connection, campaign.id)
+        self.doorbell.ring(queues)
+
+    @contextmanager
+    def reading(self, c: str) -> Iterator[tuple[Connection, Campaign]]:
+        """A reading connection, and campaign `c` (id or name) as it stands; raises NotFound."""
+        with self.database.reading() as connection:
+            yield connection, campaigns.get(connection, c)
+
+    def close(self) -> None:
+        self.database.close()
+        self.doorbell.redis.close()

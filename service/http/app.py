@@ -1,0 +1,132 @@
+"""The application: every route in one table, and what lives as long as it does."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, Response
+
+from service.http import (
+    adapters,
+    campaigns,
+    events,
+    export,
+    health,
+    openapi,
+    page,
+    pool,
+    problems,
+    queue,
+    rounds,
+    webhooks,
+)
+from service.http.api import Api
+from service.http.auth import Auth, first_token
+from service.http.endpoint import Endpoint
+from service.http.headers import SafeHeaders
+from service.http.reconciler import Reconciler
+from service.http.schemas import Events, Health
+from service.http.uploading import FORMS
+from service.pool.pool import Receipt
+from service.settings import Settings
+
+C = "/v1/campaigns/{c}"
+LINES: dict[str, None] = dict.fromkeys(FORMS)
+
+
+def describe() -> Response:
+    """This API, as OpenAPI 3.1."""
+    return JSONResponse(openapi.describe(ENDPOINTS))
+
+
+ENDPOINTS = (
+    Endpoint("POST", "/v1/campaigns", campaigns.create, status=201),
+    Endpoint("GET", "/v1/campaigns", campaigns.list_all),
+    Endpoint("GET", C, campaigns.show),
+    Endpoint("PATCH", C, campaigns.change),
+    Endpoint(
+        "POST",
+        f"{C}/pool",
+        pool.add,
+        accepts=LINES,
+        returns={"application/json": Receipt},
+        headers=("Idempotency-Key",),
+    ),
+    Endpoint("GET", f"{C}/pool", pool.show),
+    Endpoint(
+        "POST",
+        f"{C}/labels",
+        pool.add_labels,
+        accepts=LINES,
+        returns={"application/json": Receipt},
+        headers=("Idempotency-Key",),
+    ),
+    Endpoint("GET", f"{C}/rounds", rounds.list_all),
+    Endpoint("GET", f"{C}/rounds/{{n:int}}", rounds.show),
+    Endpoint("GET", f"{C}/curve", rounds.learning_curve),
+    Endpoint("GET", f"{C}/queue", queue.show),
+    Endpoint("GET", f"{C}/jobs", queue.list_jobs),
+    Endpoint(
+        "GET",
+        f"{C}/events",
+        events.follow,
+        returns={"text/event-stream": None, "application/json": Events},
+        headers=("Last-Event-ID",),
+    ),
+    Endpoint("GET", f"{C}/export", export.stream, returns={"application/x-ndjson": None, "text/csv": None}),
+    Endpoint("GET", f"{C}/adapters", adapters.list_all),
+    Endpoint("GET", f"{C}/adapters/{{n:int}}", adapters.download, returns={"application/x-tar": None}),
+    Endpoint("GET", "/v1/strategies", campaigns.list_strategies),
+    Endpoint(
+        "POST",
+        "/webhooks/label-studio/{c}",
+        webhooks.hint,
+        status=204,
+        accepts={"application/json": None},
+        headers=("X-Postil-Secret",),
+    ),
+    Endpoint("GET", "/healthz", health.alive),
+    Endpoint("GET", "/readyz", health.ready, returns={"application/json": Health}),
+    Endpoint("GET", "/openapi.json", describe, returns={"application/json": None}),
+    Endpoint("GET", "/", page.index, returns={"text/html": None}),
+    Endpoint(
+        "GET",
+        "/static/{name}",
+        page.static,
+        returns={"text/javascript": None, "text/css": None, "image/svg+xml": None},
+    ),
+)
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The API of one installation; raises Invalid for settings that cannot work.
+
+    Serve it with a limit on its graceful end (uvicorn: timeout_graceful_shutdown), since uploads and event streams
+    may last for hours.
+    """
+    api = Api(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await run_in_threadpool(api.database.upgrade)
+        await run_in_threadpool(first_token, api)
+        reconciler = Reconciler(api.database, api.doorbell)
+        reconciler.start()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(api.hub.run)
+            yield
+            tasks.cancel_scope.cancel()
+        await run_in_threadpool(reconciler.stop)
+        api.close()
+
+    app = Starlette(
+        routes=[endpoint.route() for endpoint in ENDPOINTS],
+        middleware=[Middleware(SafeHeaders), Middleware(Auth)],
+        exception_handlers=problems.handlers(),
+        lifespan=lifespan,
+    )
+    app.state.api = api
+    return app

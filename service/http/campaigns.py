@@ -1,0 +1,139 @@
+"""Campaigns: make, list, show, change."""
+
+import re
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from service.errors import Conflict, Invalid, NotFound
+from service.http.api import Api
+from service.http.schemas import (
+    CampaignBody,
+    CampaignChange,
+    Campaigns,
+    CampaignView,
+    Strategies,
+    StrategyView,
+)
+from service.http.status import view
+from service.label_studio.problems import problem
+from service.rounds.advance import advance
+from service.store import campaigns, events
+from strategies import registry
+
+MAX_NAME_CHARS = 200
+MAX_LABELS = 1_000
+MAX_LABEL_CHARS = 200
+TAKEN_FIELDS = ("id", "domain", "label", "meta")
+_ID = re.compile(r"c[0-9a-f]{8}")
+_RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**31 - 1),
+    "round_size": (1, 100_000),
+    "budget": (1, 2**31 - 1),
+    "low_water": (1, 10_000),
+    "random_share": (0, 1),
+    "holdout_size": (0, 100_000),
+    "score_seconds": (1, 86_400),
+}
+
+
+def create(api: Api, body: CampaignBody) -> CampaignView:
+    """Make a campaign."""
+    _check(msgspec.to_builtins(body))
+    with api.database.transaction() as connection:
+        made = campaigns.create(connection, body)
+        queues = advance(connection, made.id)
+        answer = view(connection, api.settings, campaigns.get(connection, made.id))
+    api.doorbell.ring(queues)
+    return answer
+
+
+def list_all(api: Api) -> Campaigns:
+    """All campaigns, oldest first."""
+    with api.database.reading() as connection:
+        return Campaigns([view(connection, api.settings, one) for one in campaigns.all_of(connection)])
+
+
+def show(api: Api, c: str) -> CampaignView:
+    """One campaign and how it stands."""
+    with api.reading(c) as (connection, campaign):
+        return view(connection, api.settings, campaign)
+
+
+def change(api: Api, c: str, body: CampaignChange) -> CampaignView:
+    """Change a campaign; it takes effect at once."""
+    wanted: dict[str, Any] = msgspec.to_builtins(body)
+    with api.changing(c) as (connection, campaign):
+        before = msgspec.to_builtins(campaign)
+        news = {name: value for name, value in wanted.items() if value != before[name]}
+        _check(news)
+        if "name" in news and _taken(connection, news["name"]):
+            raise Conflict(f"a campaign named {news['name']!r} exists already: choose another name")
+        if news:
+            campaigns.change(connection, campaign.id, **news)
+            events.record(connection, campaign.id, "campaign-changed", **news)
+    return show(api, campaign.id)
+
+
+def list_strategies(api: Api) -> Strategies:
+    """Strategies that a campaign may have."""
+    known = []
+    for name in registry.names():
+        try:
+            known.append(StrategyView(name, registry.get(name).summary))
+        except ValueError as error:
+            known.append(StrategyView(name, f"cannot be used: {error}"))
+    return Strategies(known)
+
+
+def _taken(connection: Connection, name: str) -> bool:
+    try:
+        campaigns.get(connection, name)
+    except NotFound:
+        return False
+    return True
+
+
+def _check(values: dict[str, Any]) -> None:
+    """Raises Invalid for the first value that cannot be used; what is not among `values` is fine."""
+    if "name" in values:
+        _check_name(values["name"])
+    if "labels" in values:
+        _check_labels(values["problem"], values["labels"])
+    for name in ("model", "text_field"):
+        if name in values and not values[name].strip():
+            raise Invalid(f"{name} is empty", name)
+    if values.get("text_field") in TAKEN_FIELDS:
+        raise Invalid(
+            f"text_field is {values['text_field']!r}, which means something else in a pool", "text_field"
+        )
+    if "strategy" in values:
+        try:
+            registry.get(values["strategy"])
+        except ValueError as error:
+            raise Invalid(str(error), "strategy") from None
+    for name, (low, high) in _RANGES.items():
+        value = values.get(name)
+        if value is not None and not low <= value <= high:
+            raise Invalid(f"{name} is {value}: choose {low:,} to {high:,}", name)
+
+
+def _check_name(name: str) -> None:
+    if not name or name != name.strip() or len(name) > MAX_NAME_CHARS or not name.isprintable():
+        raise Invalid(
+            f"name: give 1 to {MAX_NAME_CHARS} characters that can be shown, no spaces around them", "name"
+        )
+    if "/" in name or name in (".", ".."):
+        raise Invalid("name: it is a part of addresses, so it cannot hold a '/' or be '.' or '..'", "name")
+    if _ID.fullmatch(name):
+        raise Invalid(f"name: {name!r} looks like a campaign's id; choose another one", "name")
+
+
+def _check_labels(kind: str, labels: list[str]) -> None:
+    problem(kind, labels)
+    if len(labels) > MAX_LABELS:
+        raise Invalid(f"{len(labels)} labels: {MAX_LABELS:,} are the most", "labels")
+    long = next((label for label in labels if len(label) > MAX_LABEL_CHARS), None)
+    if long is not None:
+        raise Invalid(f"the label {long[:50]!r}… is longer than {MAX_LABEL_CHARS} characters", "labels")

@@ -1,0 +1,104 @@
+"""One row of the route table: method, path, handler; its annotations are the wire format.
+
+A handler is either a plain function, which runs in a thread, or a coroutine, which streams. It is given what it
+asks for by name: `api`, the path's parameters, `body` (JSON, validated), `query` (validated), `request`.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, get_type_hints
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.errors import Invalid
+from service.http.api import Api
+
+MAX_BODY_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """`returns` and `accepts` are for handlers that stream: {media type: schema or None} of answer and body."""
+
+    method: str
+    path: str
+    handler: Callable[..., Any]
+    status: int = 200
+    returns: dict[str, Any] = field(default_factory=dict)
+    accepts: dict[str, Any] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
+    """Request headers that mean something here."""
+
+    @cached_property
+    def hints(self) -> dict[str, Any]:
+        return get_type_hints(self.handler)
+
+    @property
+    def body(self) -> Any:
+        return self.hints.get("body")
+
+    @property
+    def query(self) -> Any:
+        return self.hints.get("query")
+
+    def route(self) -> Route:
+        async def answer(request: Request) -> Response:
+            return await self._answer(request)
+
+        return Route(self.path, answer, methods=[self.method], name=f"{self.method} {self.path}")
+
+    async def _answer(self, request: Request) -> Response:
+        given: dict[str, Any] = {"api": request.app.state.api, "request": request, **request.path_params}
+        if self.query is not None:
+            given["query"] = _query(request, self.query)
+        if self.body is not None:
+            given["body"] = await _json(request, self.body)
+        wanted = {name: given[name] for name in inspect.signature(self.handler).parameters}
+        if inspect.iscoroutinefunction(self.handler):
+            answer = await self.handler(**wanted)
+        else:
+            answer = await run_in_threadpool(self.handler, **wanted)
+        if isinstance(answer, Response):
+            return answer
+        headers = {"Cache-Control": "no-store"}
+        return Response(msgspec.json.encode(answer), self.status, headers, "application/json")
+
+
+def api_of(request: Request) -> Api:
+    """The API that serves this request."""
+    api: Api = request.app.state.api
+    return api
+
+
+async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
+    """The whole body; 413 where it is longer than `limit` bytes."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise HTTPException(413, f"the body is longer than {limit:,} bytes")
+    except ClientDisconnect:
+        raise HTTPException(400, "the body broke off") from None
+    return bytes(body)
+
+
+def _query(request: Request, kind: Any) -> Any:
+    try:
+        return msgspec.convert(dict(request.query_params), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"in the query: {error}", "query") from None
+
+
+async def _json(request: Request, kind: Any) -> Any:
+    media_type = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise HTTPException(415, f"the body is {media_type}: send application/json")
+    return msgspec.json.decode(await read_body(request), type=kind)

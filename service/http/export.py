@@ -1,0 +1,179 @@
+"""Exports: what the campaign believes, and everything that annotators said, streamed a shard or a page at a time."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select
+from starlette.responses import Response, StreamingResponse
+
+from service.http.api import Api
+from service.http.schemas import ExportQuery
+from service.pool import pool, shards
+from service.records import Campaign, Place
+from service.store.schema import alias, annotation, label, selection
+
+PAGE = 5_000
+COLUMNS = {
+    "labels": [
+        "id",
+        "ids",
+        "text",
+        "label",
+        "weight",
+        "source",
+        "role",
+        "annotations",
+        "domain",
+        "meta",
+        "version",
+        "made_at",
+    ],
+    "annotations": [
+        "annotation",
+        "revision",
+        "current",
+        "kind",
+        "id",
+        "task",
+        "annotator",
+        "label",
+        "problem",
+        "result",
+        "shown",
+        "lead_time",
+        "made_at",
+        "received_at",
+    ],
+}
+
+
+def stream(api: Api, c: str, query: ExportQuery) -> Response:
+    """The labels that hold now, with every id that was sent for each text; or every revision of every annotation."""
+    with api.reading(c) as (_, campaign):
+        pass
+    rows = _labels(api, campaign) if query.what == "labels" else _annotations(api, campaign)
+    lines = _csv(COLUMNS[query.what], rows) if query.format == "csv" else _jsonl(rows)
+    name = f"{campaign.id}-{query.what}.{query.format}"
+    media_type = "text/csv; charset=utf-8" if query.format == "csv" else "application/x-ndjson"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return StreamingResponse(lines, media_type=media_type, headers=headers)
+
+
+def _labels(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
+    with api.database.reading() as connection:
+        numbers = [row.number for row in pool.all_shards(connection, campaign.id)]
+    for number in numbers:
+        with api.database.reading() as connection:
+            row = pool.shard_row(connection, campaign.id, number)
+            held = select(label).where(
+                label.c.campaign == campaign.id, label.c.shard == number, label.c.ended.is_(None)
+            )
+            known = connection.execute(held.order_by(label.c.row)).all()
+            if not known:
+                continue
+            aliases = _aliases(connection, campaign.id, number)
+            staged = [] if row.state == "sealed" else pool.staged_rows(connection, campaign.id, number)
+        if row.state == "sealed":
+            found = shards.examples(api.files, row.content, [one.row for one in known])
+            examples = [
+                one | {"meta": None if one["meta"] is None else msgspec.json.decode(one["meta"])}
+                for one in found
+            ]
+        else:
+            examples = [msgspec.structs.asdict(staged[one.row]) for one in known]
+        yield [
+            {
+                "id": example["ext_id"] if example["ext_id"] is not None else str(Place(number, one.row)),
+                "ids": [id_ for id_ in [example["ext_id"], *aliases.get(one.row, [])] if id_ is not None],
+                "text": example["text"],
+                "label": one.value,
+                "weight": one.weight,
+                "source": one.source,
+                "role": one.role,
+                "annotations": one.annotations,
+                "domain": example["domain"],
+                "meta": example["meta"],
+                "version": one.version,
+                "made_at": one.made_at,
+            }
+            for one, example in zip(known, examples, strict=True)
+        ]
+
+
+def _aliases(connection: Connection, campaign: str, number: int) -> dict[int, list[str]]:
+    query = select(alias.c.row, alias.c.ext_id).where(
+        alias.c.campaign == campaign, alias.c.kind == "pool", alias.c.shard == number
+    )
+    found: dict[int, list[str]] = {}
+    for row, ext_id in connection.execute(query.order_by(alias.c.row, alias.c.ext_id)):
+        found.setdefault(row, []).append(ext_id)
+    return found
+
+
+def _annotations(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
+    after = 0
+    while True:
+        with api.database.reading() as connection:
+            query = select(annotation).where(annotation.c.campaign == campaign.id, annotation.c.id > after)
+            rows = connection.execute(query.order_by(annotation.c.id).limit(PAGE)).all()
+            names = _names(connection, campaign.id, {row.shard for row in rows}, {row.row for row in rows})
+        if not rows:
+            return
+        after = rows[-1].id
+        yield [
+            {
+                "annotation": row.ls_id,
+                "revision": row.revision,
+                "current": row.current,
+                "kind": row.kind,
+                "id": None
+                if row.shard is None
+                else names.get(place := Place(row.shard, row.row), str(place)),
+                "task": row.task,
+                "annotator": row.annotator,
+                "label": row.value,
+                "problem": row.problem,
+                "result": row.result,
+                "shown": row.shown,
+                "lead_time": row.lead_time,
+                "made_at": row.made_at,
+                "received_at": row.received_at,
+            }
+            for row in rows
+        ]
+
+
+def _names(
+    connection: Connection, campaign: str, numbers: set[int | None], rows: set[int | None]
+) -> dict[Place, str]:
+    """Ids that the user gave to examples that were asked."""
+    query = select(selection.c.shard, selection.c.row, selection.c.ext_id).where(
+        selection.c.campaign == campaign,
+        selection.c.ext_id.is_not(None),
+        selection.c.shard.in_(numbers - {None}),
+        selection.c.row.in_(rows - {None}),
+    )
+    return {Place(number, row): ext_id for number, row, ext_id in connection.execute(query)}
+
+
+def _jsonl(pages: Iterable[list[dict[str, Any]]]) -> Iterator[bytes]:
+    encoder = msgspec.json.Encoder()
+    for page in pages:
+        yield encoder.encode_lines(page)
+
+
+def _csv(names: Sequence[str], pages: Iterable[list[dict[str, Any]]]) -> Iterator[bytes]:
+    """Lists and objects as JSON in their cell."""
+    yield (",".join(names) + "\r\n").encode()
+    for page in pages:
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerows([_cell(row[name]) for name in names] for row in page)
+        yield text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    return msgspec.json.encode(value).decode() if isinstance(value, (list, dict)) else value

@@ -1,0 +1,90 @@
+// The API, with the visitor's token, which is kept for as long as this tab lives.
+
+const KEY = "postil-token";
+
+export const token = {
+  get: () => sessionStorage.getItem(KEY),
+  set: (value) => sessionStorage.setItem(KEY, value),
+  forget: () => sessionStorage.removeItem(KEY),
+};
+
+export class ApiError extends Error {
+  constructor(status, words) {
+    super(words);
+    this.status = status;
+  }
+}
+
+export const campaignPath = (id) => `/v1/campaigns/${encodeURIComponent(id)}`;
+
+async function answered(path, options = {}) {
+  const headers = { Accept: "application/json", ...options.headers, Authorization: `Bearer ${token.get()}` };
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, "The server does not answer.");
+  }
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw new ApiError(response.status, problem.detail || `The server answered ${response.status}.`);
+}
+
+export const get = async (path, signal) => (await answered(path, { signal })).json();
+
+export async function patch(path, body) {
+  const options = { method: "PATCH", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  return (await answered(path, options)).json();
+}
+
+export async function download(path, name) {
+  const url = URL.createObjectURL(await (await answered(path, { headers: { Accept: "*/*" } })).blob());
+  const anchor = document.createElement("a");
+  anchor.href = url;
+  anchor.download = name;
+  anchor.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+/** Follow a campaign's events for ever: `hear({id, event, data})` for each, `state(words)` when the line breaks. */
+export async function follow(campaign, after, hear, state, signal) {
+  let last = after;
+  for (let pause = 1; !signal.aborted; pause = Math.min(2 * pause, 15)) {
+    try {
+      const headers = { Accept: "text/event-stream", "Last-Event-ID": String(last) };
+      const response = await answered(`${campaignPath(campaign)}/events`, { headers, signal });
+      state("");
+      pause = 1;
+      for await (const message of messages(response.body)) {
+        if (message.id !== null) last = message.id;
+        hear(message);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error.status === 401) return state("Signed out");
+    }
+    state("Connecting …");
+    await new Promise((resolve) => setTimeout(resolve, 1000 * pause));
+  }
+}
+
+async function* messages(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let held = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (held + value).split("\n\n");
+    held = blocks.pop();
+    for (const block of blocks) {
+      const message = { id: null, event: "message", data: "" };
+      for (const line of block.split("\n")) {
+        if (line.startsWith("id: ")) message.id = Number(line.slice(4));
+        if (line.startsWith("event: ")) message.event = line.slice(7);
+        if (line.startsWith("data: ")) message.data += line.slice(6);
+      }
+      if (message.data) yield { ...message, data: JSON.parse(message.data) };
+    }
+  }
+}

@@ -1,0 +1,391 @@
+// The page: sign in, the list of campaigns, one campaign live.
+
+import { ApiError, campaignPath, download, follow, get, patch, token } from "./api.js";
+import { draw, sentences } from "./chart.js";
+import { el, link, number, percent, points, seconds, time } from "./dom.js";
+
+const main = document.getElementById("main");
+const links = document.getElementById("campaign-links");
+const connection = document.getElementById("connection");
+const signOut = document.getElementById("sign-out");
+let leaving = new AbortController();
+
+const LOG_KEPT = 200;
+const LIST_EVERY_MS = 5000;
+const CURVE_EVENTS = ["round-trained", "round-scored", "annotations", "annotations-deleted"];
+const ROUND_EVENTS = ["round-started", "round-trained", "round-scored", "queue-ranked", "job-failed"];
+const QUEUE_EVENTS = ["selected", "tasks-pushed", "queue-ranked", "queue-reordered", "annotations", "annotations-deleted", "tasks-deleted"];
+
+function signIn(words) {
+  signOut.hidden = true;
+  links.replaceChildren();
+  const input = el("input", { id: "token", type: "password", autocomplete: "off", required: true, spellcheck: "false" });
+  const form = el(
+    "form", { class: "card sign-in" },
+    el("h1", {}, "Sign in"),
+    el("p", { class: "summary" }, "With a token of this installation. The first one is in the file ", el("code", {}, "token"), " of its data folder."),
+    words ? el("p", { class: "notice bad", role: "alert" }, words) : null,
+    el("label", { for: "token" }, "Token"),
+    input,
+    el("button", { type: "submit" }, "Sign in"),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    token.set(input.value.trim());
+    show();
+  });
+  main.replaceChildren(form);
+  input.focus();
+}
+
+function showError(error) {
+  if (error.name === "AbortError") return;
+  if (error instanceof ApiError && error.status === 401) {
+    token.forget();
+    signIn("That token is not known here.");
+    return;
+  }
+  console.warn(error);
+  main.replaceChildren(
+    el("div", { class: "notice bad", role: "alert" }, error.message),
+    el("button", { type: "button", onclick: show }, "Try again"),
+  );
+}
+
+/** Show what the address names: `#/` all campaigns, `#/campaign/<id>` one. */
+async function show() {
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  connection.textContent = "";
+  const given = location.hash.match(/^#token=(.+)$/);
+  if (given) {
+    token.set(decodeURIComponent(given[1]));
+    history.replaceState(null, "", `${location.pathname}#/`);
+  }
+  if (!token.get()) return signIn("");
+  const one = location.hash.match(/^#\/campaign\/(.+)$/);
+  try {
+    const { campaigns } = await get("/v1/campaigns", signal);
+    signOut.hidden = false;
+    const current = one ? decodeURIComponent(one[1]) : null;
+    showLinks(campaigns, current);
+    if (current !== null) await showCampaign(current, signal);
+    else if (campaigns.length === 1 && given) location.hash = `#/campaign/${encodeURIComponent(campaigns[0].id)}`;
+    else await showList(campaigns, signal);
+  } catch (error) {
+    if (!signal.aborted) showError(error);
+  }
+}
+
+function showLinks(campaigns, current) {
+  links.replaceChildren(
+    ...campaigns.map((one) => {
+      const here = one.id === current || one.name === current;
+      return el("li", {}, el("a", { href: `#/campaign/${encodeURIComponent(one.id)}`, "aria-current": here ? "page" : null }, one.name));
+    }),
+  );
+}
+
+async function showList(first, signal) {
+  document.title = "Postil";
+  const list = el("ul", { class: "cards" });
+  const none = el("div", { class: "card" }, el("p", {}, "There is no campaign yet. Make one: ", el("code", {}, "postil campaign --help")));
+  main.replaceChildren(el("h1", {}, "Campaigns"), first.length ? list : none);
+  for (let campaigns = first; !signal.aborted; ) {
+    list.replaceChildren(...campaigns.map(card));
+    await new Promise((resolve) => setTimeout(resolve, LIST_EVERY_MS));
+    if (!signal.aborted) campaigns = (await get("/v1/campaigns", signal)).campaigns;
+    if (!first.length && campaigns.length) return show();
+  }
+}
+
+function card(campaign) {
+  const { status } = campaign;
+  return el(
+    "li", {},
+    el(
+      "a", { class: "card", href: `#/campaign/${encodeURIComponent(campaign.id)}` },
+      el("strong", {}, campaign.name),
+      phasePill(status.phase),
+      el("p", { class: "summary" }, `${number(labelSum(status))} labels · ${number(status.examples)} examples · ${number(status.rounds_done)} rounds`),
+    ),
+  );
+}
+
+function phasePill(phase) {
+  const kind = { labeling: "", "waiting for a pool": "grey" }[phase] ?? "warm";
+  return el("span", { class: `pill ${kind}` }, phase);
+}
+
+const labelSum = (status) => Object.values(status.labels).reduce((sum, one) => sum + one, 0);
+
+async function showCampaign(id, signal) {
+  const path = campaignPath(id);
+  const ask = (what) => get(`${path}${what}`, signal);
+  const [campaign, { rounds }, { points: curve }, queue, { jobs }, log] = await Promise.all(
+    ["", "/rounds", "/curve", "/queue", "/jobs", "/events?follow=false"].map(ask),
+  );
+  document.title = `${campaign.name} · Postil`;
+  const parts = campaignParts(campaign, signal);
+  main.replaceChildren(...parts.elements);
+  const known = { rounds, curve };
+  parts.status(campaign.status);
+  parts.notices(campaign);
+  parts.curve(known);
+  parts.rounds(known);
+  parts.queue(queue.tasks);
+  parts.jobs(jobs.filter((job) => job.kind !== "sync" || job.progress || job.error));
+  parts.log(log.events);
+
+  const refresh = {
+    curve: calm(async () => { known.curve = (await ask("/curve")).points; parts.curve(known); parts.rounds(known); }, signal),
+    rounds: calm(async () => { known.rounds = (await ask("/rounds")).rounds; parts.rounds(known); }, signal),
+    queue: calm(async () => parts.queue((await ask("/queue")).tasks), signal),
+    campaign: calm(async () => parts.notices(await ask("")), signal),
+  };
+  parts.changed = refresh.campaign;
+  const hear = ({ id: number_, event, data }) => {
+    if (event === "status") return parts.status(data);
+    if (event === "progress") return parts.jobs(data.jobs);
+    if (number_ === null) return undefined;
+    const { at, ...rest } = data;
+    parts.log([{ id: number_, at, kind: event, data: rest }]);
+    if (CURVE_EVENTS.includes(event)) refresh.curve();
+    if (ROUND_EVENTS.includes(event)) refresh.rounds();
+    if (QUEUE_EVENTS.includes(event)) refresh.queue();
+    if (["warning", "project-made", "campaign-changed"].includes(event)) refresh.campaign();
+    return undefined;
+  };
+  const media = matchMedia("(prefers-color-scheme: dark)");
+  media.addEventListener("change", () => parts.curve(known), { signal });
+  follow(id, log.events.at(-1)?.id ?? 0, hear, (words) => { connection.textContent = words; }, signal);
+}
+
+/** `work` at most once a second, however often it is asked for. */
+function calm(work, signal) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    setTimeout(async () => {
+      waiting = false;
+      try {
+        if (!signal.aborted) await work();
+      } catch (error) {
+        if (!signal.aborted && error.status === 401) showError(error);
+      }
+    }, 1000);
+  };
+}
+
+/** The elements of a campaign's view, and functions that fill them. */
+function campaignParts(campaign) {
+  const parts = { changed: () => {} };
+  const phase = el("span", { "aria-live": "polite" });
+  const pause = el("button", { type: "button" });
+  const labelStudio = el("span", {});
+  const notices = el("div", {});
+  const tiles = el("dl", { class: "tiles" });
+  const chart = el("div", { class: "chart", role: "img", "aria-label": "Learning curve" });
+  const chartEmpty = el("p", { class: "empty" }, "The curve begins with the first round, once some labels measure.");
+  const words = el("div", { class: "summary" });
+  const jobs = el("ul", { class: "jobs" });
+  const answers = el("dl", { class: "counts" });
+  const rounds = el("tbody", {});
+  const queue = el("ol", { class: "queue", tabindex: "0", "aria-label": "Queue" });
+  const log = el("ul", { class: "log", tabindex: "0", "aria-label": "Log" });
+  let paused = campaign.paused;
+  let queueShown = "";
+
+  pause.addEventListener("click", async () => {
+    pause.disabled = true;
+    try {
+      const changed = await patch(campaignPath(campaign.id), { paused: !paused });
+      parts.notices(changed);
+      parts.status(changed.status);
+    } catch (error) {
+      showError(error);
+    }
+    pause.disabled = false;
+  });
+
+  const fetchFile = (what, name) => () => download(`${campaignPath(campaign.id)}${what}`, name).catch(showError);
+  parts.elements = [
+    el(
+      "div", { class: "head" },
+      el(
+        "div", {},
+        el("h1", {}, campaign.name),
+        el("div", { class: "what" }, phase, el("span", {}, `${campaign.strategy} · ${campaign.labels.length} labels to choose from`), el("span", {}, campaign.model)),
+      ),
+      el(
+        "div", { class: "actions" },
+        labelStudio, pause,
+        el("button", { type: "button", class: "plain", onclick: fetchFile("/export?what=labels&format=jsonl", `${campaign.id}-labels.jsonl`) }, "Export labels"),
+      ),
+    ),
+    notices, tiles,
+    el(
+      "div", { class: "grid" },
+      el("section", { class: "card" }, el("h2", {}, "Learning curve"), chart, chartEmpty, words),
+      el(
+        "div", { class: "stack" },
+        el("section", { class: "card" }, el("h2", {}, "Work"), jobs),
+        el("section", { class: "card" }, el("h2", {}, "Annotations"), answers),
+      ),
+      el(
+        "section", { class: "card wide" }, el("h2", {}, "Rounds"),
+        el(
+          "div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Rounds" },
+          el(
+            "table", {},
+            el("thead", {}, el("tr", {}, ...["Round", "State", "Accuracy", "Since before", "Trained on", "Labels", "Log. regression", "Training", "Scoring", "Adapter"].map((name) => el("th", { scope: "col" }, name)))),
+            rounds,
+          ),
+        ),
+      ),
+      el("section", { class: "card" }, el("h2", {}, "Queue: what is asked next, and why"), queue),
+      el("section", { class: "card" }, el("h2", {}, "Log"), log),
+    ),
+  ];
+
+  parts.notices = (now) => {
+    paused = now.paused;
+    pause.textContent = paused ? "Resume" : "Pause";
+    pause.className = paused ? "" : "plain";
+    labelStudio.replaceChildren(link(now.label_studio?.url, "Open Label Studio", "button") ?? "");
+    notices.replaceChildren(...now.warnings.map((text) => el("p", { class: "notice" }, text)));
+  };
+
+  parts.status = (status) => {
+    if (phase.textContent !== status.phase) phase.replaceChildren(phasePill(status.phase));
+    const { labels } = status;
+    const measuring = status.test_examples ? `${number(status.test_examples)} test examples` : `${number(labels["hold-out"] ?? 0)} hold-out`;
+    const tile = (name, value, more) => el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, value, el("small", {}, more)));
+    tiles.replaceChildren(
+      tile("Labels", number(labelSum(status)), `${number((labels.train ?? 0) + (labels.import ?? 0))} chosen or imported, ${number(labels.control ?? 0)} control, ${measuring}`),
+      tile("Open tasks", number(status.queue.open), `${number(status.queue.chosen)} on their way`),
+      tile("New since last round", number(status.changes), `of ${number(campaign.round_size)} that start one`),
+      tile("Rounds", number(status.rounds_done), status.round ? `round ${status.round.number}: ${status.round.state}` : "none begun"),
+      tile("Pool", number(status.examples), status.aliases ? `${number(status.aliases)} duplicates` : "different texts"),
+      tile("Pace", `${(60 * status.pace).toFixed(0)}/min`, status.budget_left === null ? "no budget set" : `${number(status.budget_left)} left to ask`),
+    );
+    const given = status.annotations;
+    answers.replaceChildren(
+      ...[["Answers", "answer"], ["Skipped", "skip"], ["Not usable", "invalid"], ["Of other tasks", "foreign"], ["Deleted", "deleted"]].flatMap(
+        ([name, kind]) => [el("dt", {}, name), el("dd", {}, number(given[kind] ?? 0))],
+      ),
+    );
+    const wrong = status.label_studio_error;
+    notices.querySelector("[data-label-studio]")?.remove();
+    if (wrong) notices.append(el("p", { class: "notice bad", "data-label-studio": "" }, `Label Studio: ${wrong}`));
+  };
+
+  parts.jobs = (list) => {
+    const busy = list.filter((job) => job.state === "running" || job.error);
+    const waiting = list.length - busy.length;
+    jobs.replaceChildren(...busy.map(jobLine));
+    if (waiting) jobs.append(el("li", { class: "summary" }, `${number(waiting)} ${waiting === 1 ? "job waits" : "jobs wait"} for a worker`));
+    if (!list.length) jobs.append(el("li", { class: "empty" }, "Nothing to do at the moment."));
+  };
+
+  parts.curve = ({ curve }) => {
+    const some = curve.some((point) => point.metrics);
+    chart.hidden = !some;
+    chartEmpty.hidden = some;
+    words.replaceChildren(...sentences(curve).map((text) => el("p", {}, text)));
+    if (some) draw(chart, curve);
+  };
+
+  parts.rounds = ({ rounds: list, curve }) => {
+    const byRound = new Map(curve.map((point) => [point.round, point]));
+    rounds.replaceChildren(...[...list].reverse().map((round) => roundRow(round, byRound.get(round.number), fetchFile, campaign)));
+    if (!list.length) rounds.append(el("tr", {}, el("td", { colspan: "10", class: "text empty" }, `The first round begins when ${number(campaign.round_size)} labels have come.`)));
+  };
+
+  parts.queue = (tasks) => {
+    const now = JSON.stringify(tasks);
+    if (now === queueShown) return;
+    queueShown = now;
+    queue.replaceChildren(...tasks.map(taskLine));
+    if (!tasks.length) queue.append(el("li", { class: "empty" }, el("span", {}), "The queue is empty."));
+  };
+
+  parts.log = (events) => {
+    log.prepend(...[...events].reverse().map((event) => el("li", {}, time(event.at), el("span", {}, eventWords(event)))));
+    while (log.children.length > LOG_KEPT) log.lastElementChild.remove();
+  };
+  return parts;
+}
+
+function jobLine(job) {
+  const { progress } = job;
+  const share = progress && progress.total > 0 ? progress.done / progress.total : null;
+  const id = `job-${job.id}`;
+  const bar = el("progress", { "aria-labelledby": id, max: "1" });
+  if (share !== null) bar.value = share;
+  return el(
+    "li", {},
+    el("div", { class: "line" }, el("span", { id }, progress?.doing ?? job.kind), el("span", {}, share !== null && progress.total > 1 ? `${number(Math.round(progress.done))} / ${number(Math.round(progress.total))}` : "")),
+    job.state === "running" ? bar : null,
+    job.error ? el("div", { class: "wrong" }, `attempt ${job.attempts}: ${job.error}`) : null,
+  );
+}
+
+function roundRow(round, point, fetchFile, campaign) {
+  const accuracy = point?.metrics?.accuracy;
+  const cells = [
+    number(round.number),
+    el("span", { class: `pill ${{ done: "", failed: "bad" }[round.state] ?? "warm"}`, title: round.error }, round.state),
+    accuracy ? [percent(accuracy.value), el("small", {}, ` ${percent(accuracy.low)} – ${percent(accuracy.high)}`)] : "–",
+    point?.change ? [points(point.change.value), el("small", {}, ` ${points(point.change.low)} to ${points(point.change.high)}`)] : "–",
+    number(round.trained_on),
+    number(round.labels),
+    percent(point?.baseline_accuracy),
+    seconds(round.train_seconds),
+    seconds(round.score_seconds),
+    ["scoring", "done"].includes(round.state)
+      ? el("button", { type: "button", class: "plain small", "aria-label": `Download the adapter of round ${round.number}`, onclick: fetchFile(`/adapters/${round.number}`, `${campaign.id}-round-${round.number}.tar`) }, "Download")
+      : "–",
+  ];
+  return el("tr", {}, ...cells.map((cell) => el("td", {}, cell)));
+}
+
+function taskLine(task, at) {
+  const shown = task.prediction;
+  return el(
+    "li", {},
+    el("span", { class: "place" }, number(at + 1)),
+    el(
+      "div", {},
+      el("div", { class: "text" }, task.text.slice(0, 600)),
+      el(
+        "div", { class: "why" },
+        el("span", { class: `pill ${task.role === "train" ? "" : "grey"}` }, task.role),
+        el("span", {}, task.reason),
+        shown ? el("span", {}, `shown: ${shown.label}${shown.confidence === null || shown.confidence === undefined ? "" : ` (${percent(shown.confidence)})`}`) : null,
+        task.state === "chosen" ? el("span", {}, "on its way") : link(task.url, "open"),
+      ),
+    ),
+  );
+}
+
+function eventWords(event) {
+  const facts = Object.entries(event.data)
+    .filter(([, value]) => value !== null && value !== 0 && value !== "")
+    .map(([name, value]) => (name === "text" ? value : `${name.replaceAll("_", " ")} ${fact(name, value)}`));
+  return [event.kind.replaceAll("-", " "), facts.join(", ")].filter(Boolean).join(": ");
+}
+
+function fact(name, value) {
+  if (name.includes("accuracy") && typeof value === "number") return percent(value);
+  return typeof value === "number" ? number(value) : typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+signOut.addEventListener("click", () => {
+  token.forget();
+  show();
+});
+addEventListener("hashchange", show);
+show();

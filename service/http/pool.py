@@ -1,0 +1,64 @@
+"""The pool: send examples, send known labels, look what is there."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.http.api import Api
+from service.http.schemas import LabelsQuery, PoolView, ShardView, UploadView
+from service.http.uploading import Store, upload
+from service.pool import known_labels, pool
+from service.pool.lines import Line
+from service.pool.pool import Receipt
+from service.records import Campaign
+from service.store import rounds, uploads
+
+
+async def add(api: Api, c: str, request: Request) -> Response:
+    """Add examples to the pool, as JSON Lines or CSV: text and, where there are, id, domain, meta, label."""
+    return await upload(api, c, request, "pool", _into(api, "pool"))
+
+
+async def add_labels(api: Api, c: str, query: LabelsQuery, request: Request) -> Response:
+    """Known labels for examples of the pool, by id or text, which train; with set=test a test set, which measures."""
+    if query.set == "test":
+        return await upload(api, c, request, "test", _into(api, "test"))
+
+    def store(connection: Connection, campaign: Campaign, batch: Sequence[Line], receipt: Receipt) -> None:
+        known_labels.add(connection, api.files, campaign, batch, receipt)
+
+    return await upload(api, c, request, "labels", store, text_required=False)
+
+
+def show(api: Api, c: str) -> PoolView:
+    """Shards and uploads."""
+    with api.reading(c) as (connection, campaign):
+        encoded = rounds.encodings(connection, campaign.id, campaign.encoder)
+        rows = pool.all_shards(connection, campaign.id) + pool.all_shards(connection, campaign.id, "test")
+        return PoolView(
+            examples=pool.size(connection, campaign.id),
+            shards=[
+                ShardView(row.number, row.kind, row.state, row.rows, row.number in encoded) for row in rows
+            ],
+            uploads=[
+                UploadView(
+                    id=row.id,
+                    key=row.key,
+                    kind=row.kind,
+                    state=row.state,
+                    seen_at=row.seen_at,
+                    receipt=None if row.receipt is None else msgspec.convert(row.receipt, Receipt),
+                )
+                for row in uploads.all_of(connection, campaign.id)
+            ],
+        )
+
+
+def _into(api: Api, kind: pool.Kind) -> Store:
+    def store(connection: Connection, campaign: Campaign, batch: Sequence[Line], receipt: Receipt) -> None:
+        pool.add(connection, api.files, campaign, kind, batch, receipt)
+
+    return store

@@ -1,0 +1,51 @@
+"""What annotators will be served, and what workers are at."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from service.errors import Invalid
+from service.http.api import Api
+from service.http.schemas import Jobs, Queue, QueueQuery, TaskView
+from service.http.status import job_view, project_url
+from service.records import BLIND_ROLES, Place
+from service.store import jobs, selections
+
+MOST = 10_000
+
+
+def show(api: Api, c: str, query: QueueQuery) -> Queue:
+    """Tasks that can still be served, first ones first, each with the reason for which it was chosen."""
+    if not 1 <= query.limit <= MOST:
+        raise Invalid(f"limit is {query.limit}: choose 1 to {MOST:,}", "limit")
+    with api.reading(c) as (connection, campaign):
+        rows = selections.in_states(connection, campaign.id, selections.SERVABLE)
+    return Queue([_task(api, campaign.project, row) for row in rows[: query.limit]])
+
+
+def list_jobs(api: Api, c: str) -> Jobs:
+    """Jobs that are not finished."""
+    with api.reading(c) as (connection, campaign):
+        return Jobs([job_view(row) for row in jobs.unfinished(connection, campaign.id)])
+
+
+def _task(api: Api, project: int | None, row: Row[Any]) -> TaskView:
+    there = project is not None and row.task is not None
+    shown = row.predictions and row.role not in BLIND_ROLES
+    return TaskView(
+        task=row.task,
+        url=f"{project_url(api.settings, project)}/data?task={row.task}"
+        if project is not None and there
+        else None,
+        id=row.ext_id if row.ext_id is not None else str(Place(row.shard, row.row)),
+        text=row.text,
+        role=row.role,
+        strategy=row.strategy,
+        score=row.score,
+        reason=row.reason,
+        place=row.place,
+        state=row.state,
+        prediction=row.predictions[-1] if shown else None,
+        round=row.round,
+        chosen_at=row.chosen_at,
+    )

@@ -1,0 +1,57 @@
+"""Makes good what was lost: workers that nobody woke, leases that ran out, a campaign that nobody brought forward.
+
+Any number of processes may run one: every step is a transaction, and doing it twice does no harm.
+"""
+
+import logging
+import threading
+
+from service.doorbell import Doorbell
+from service.rounds.advance import advance
+from service.store import campaigns, jobs, uploads
+from service.store.database import Database
+
+TURN_S = 1.0
+ADVANCE_TURNS = 5
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """A thread that looks after all campaigns; it outlives whatever goes wrong."""
+
+    def __init__(self, database: Database, doorbell: Doorbell) -> None:
+        self.database, self.doorbell = database, doorbell
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join(timeout=10)
+
+    def turn(self, bring_forward: bool) -> None:
+        """Wake workers for what is due; `bring_forward`: decide for every campaign, too."""
+        with self.database.transaction() as connection:
+            uploads.break_silent(connection)
+            queues = jobs.due(connection)
+            ids = [campaign.id for campaign in campaigns.all_of(connection)] if bring_forward else []
+        self.doorbell.ring(queues)
+        for id_ in ids:
+            try:
+                with self.database.transaction() as connection:
+                    queues = advance(connection, id_)
+                self.doorbell.ring(queues)
+            except Exception:
+                log.exception("campaign %s could not be brought forward", id_)
+
+    def _run(self) -> None:
+        turns = 0
+        while not self._over.wait(TURN_S):
+            turns += 1
+            try:
+                self.turn(bring_forward=turns % ADVANCE_TURNS == 0)
+            except Exception:
+                log.exception("the reconciler's turn failed; it goes on")

@@ -1,0 +1,49 @@
+"""Rounds, and the learning curve."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from service import curve
+from service.http.api import Api
+from service.http.schemas import Curve, Rounds, RoundView
+from service.store import rounds
+
+
+def list_all(api: Api, c: str) -> Rounds:
+    """All rounds, oldest first."""
+    with api.reading(c) as (connection, campaign):
+        return Rounds([_view(row) for row in rounds.all_of(connection, campaign.id)])
+
+
+def show(api: Api, c: str, n: int) -> RoundView:
+    """One round."""
+    with api.reading(c) as (connection, campaign):
+        return _view(rounds.get(connection, campaign.id, n))
+
+
+def learning_curve(api: Api, c: str) -> Curve:
+    """A point for each round that was trained, all measured on today's truth."""
+    with api.reading(c) as (connection, campaign):
+        done = rounds.all_of(connection, campaign.id)
+        known = curve.truth(connection, api.files, campaign)
+    return Curve(curve.points(api.files, campaign, done, known))
+
+
+def _view(row: Row[Any]) -> RoundView:
+    return RoundView(
+        number=row.number,
+        state=row.state,
+        label_version=row.label_version,
+        labels=row.labels,
+        trained_on=(row.metrics or {}).get("trained_on"),
+        strategy=row.strategy,
+        train_seconds=row.train_seconds,
+        score_seconds=row.score_seconds,
+        select_seconds=row.select_seconds,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        ranked_at=row.ranked_at,
+        error=row.error,
+        metrics=row.metrics,
+    )

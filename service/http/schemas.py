@@ -1,0 +1,245 @@
+"""The wire format: what the API answers with. Times are seconds since 1970."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from service.curve import Point
+from service.pool.pool import Receipt
+from service.records import Role
+from service.store.campaigns import NewCampaign
+
+
+class CampaignBody(NewCampaign, frozen=True, forbid_unknown_fields=True):
+    """A campaign to be made."""
+
+
+class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be changed of a campaign; what is left out stays. A `budget` of null lifts the budget."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    paused: bool | msgspec.UnsetType = msgspec.UNSET
+    strategy: str | msgspec.UnsetType = msgspec.UNSET
+    round_size: int | msgspec.UnsetType = msgspec.UNSET
+    budget: int | msgspec.UnsetType | None = msgspec.UNSET
+    low_water: int | msgspec.UnsetType = msgspec.UNSET
+    score_seconds: float | msgspec.UnsetType = msgspec.UNSET
+    instruction: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class QueueCount(msgspec.Struct, frozen=True):
+    """Tasks that an annotator can still be served: on their way to Label Studio, and there."""
+
+    chosen: int
+    open: int
+
+
+class RoundState(msgspec.Struct, frozen=True):
+    number: int
+    state: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How a campaign stands."""
+
+    phase: str
+    examples: int
+    """Different texts in the pool."""
+    aliases: int
+    """Further ids that were sent for texts of the pool."""
+    test_examples: int
+    labels: dict[str, int]
+    """By role: train, control, hold-out; imported ones under import."""
+    annotations: dict[str, int]
+    """By kind: answer, skip, invalid, foreign, deleted."""
+    queue: QueueCount
+    asked: int
+    """Answers asked for: given, open, or on the way."""
+    budget_left: int | None
+    changes: int
+    """Examples whose label changed since the newest round began."""
+    round: RoundState | None
+    rounds_done: int
+    pace: float
+    """Answers a second, lately."""
+    label_studio_error: str | None
+    """What Label Studio's side fails with, as long as it does."""
+
+
+class LabelStudioProject(msgspec.Struct, frozen=True):
+    project: int
+    url: str
+
+
+class CampaignView(msgspec.Struct, frozen=True):
+    """One campaign and how it stands."""
+
+    id: str
+    name: str
+    problem: str
+    labels: list[str]
+    model: str
+    strategy: str
+    text_field: str
+    instruction: str
+    seed: int
+    round_size: int
+    budget: int | None
+    low_water: int
+    random_share: float
+    holdout_size: int
+    score_seconds: float
+    paused: bool
+    created_at: float
+    warnings: list[str]
+    label_studio: LabelStudioProject | None
+    status: Status
+
+
+class Campaigns(msgspec.Struct, frozen=True):
+    campaigns: list[CampaignView]
+
+
+class ShardView(msgspec.Struct, frozen=True):
+    number: int
+    kind: str
+    state: str
+    rows: int
+    encoded: bool
+
+
+class UploadView(msgspec.Struct, frozen=True):
+    id: int
+    key: str | None
+    kind: str
+    state: str
+    seen_at: float
+    receipt: Receipt | None
+
+
+class PoolView(msgspec.Struct, frozen=True):
+    examples: int
+    shards: list[ShardView]
+    uploads: list[UploadView]
+
+
+class RoundView(msgspec.Struct, frozen=True):
+    number: int
+    state: str
+    label_version: int
+    labels: int
+    trained_on: int | None
+    strategy: str
+    train_seconds: float | None
+    score_seconds: float | None
+    select_seconds: float | None
+    started_at: float
+    ended_at: float | None
+    ranked_at: float | None
+    error: str | None
+    metrics: dict[str, Any] | None
+
+
+class Rounds(msgspec.Struct, frozen=True):
+    rounds: list[RoundView]
+
+
+class Curve(msgspec.Struct, frozen=True):
+    points: list[Point]
+
+
+class TaskView(msgspec.Struct, frozen=True):
+    """One task of the queue. `prediction` is what the annotator sees: {round, label, confidence}."""
+
+    task: int | None
+    url: str | None
+    id: str
+    text: str
+    role: Role
+    strategy: str
+    score: float
+    reason: str
+    place: int
+    state: str
+    prediction: dict[str, Any] | None
+    round: int
+    chosen_at: float
+
+
+class Queue(msgspec.Struct, frozen=True):
+    tasks: list[TaskView]
+
+
+class QueueQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    limit: int = 100
+
+
+class JobView(msgspec.Struct, frozen=True):
+    """A unit of a worker's work. `progress`: {done, total, doing}."""
+
+    id: int
+    kind: str
+    queue: str
+    state: str
+    attempts: int
+    progress: dict[str, Any] | None
+    error: str | None
+    made_at: float
+
+
+class Jobs(msgspec.Struct, frozen=True):
+    jobs: list[JobView]
+
+
+class Event(msgspec.Struct, frozen=True):
+    id: int
+    at: float
+    kind: str
+    data: dict[str, Any]
+
+
+class Events(msgspec.Struct, frozen=True):
+    events: list[Event]
+
+
+class EventsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    after: int = 0
+    follow: bool = True
+
+
+class LabelsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    set: Literal["train", "test"] = "train"
+
+
+class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    what: Literal["labels", "annotations"] = "labels"
+    format: Literal["jsonl", "csv"] = "jsonl"
+
+
+class AdapterView(msgspec.Struct, frozen=True):
+    round: int
+    labels: int
+    trained_on: int | None
+    accuracy: float | None
+    created_at: float | None
+    size_bytes: int
+
+
+class Adapters(msgspec.Struct, frozen=True):
+    adapters: list[AdapterView]
+
+
+class StrategyView(msgspec.Struct, frozen=True):
+    name: str
+    summary: str
+
+
+class Strategies(msgspec.Struct, frozen=True):
+    strategies: list[StrategyView]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """`parts` says what is wrong with each part; "ok" where nothing is."""
+
+    status: str
+    parts: dict[str, str]

@@ -1,0 +1,105 @@
+"""How a campaign stands, read in one look."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from service import annotations
+from service.http.schemas import (
+    CampaignView,
+    JobView,
+    LabelStudioProject,
+    QueueCount,
+    RoundState,
+    Status,
+)
+from service.pool import pool
+from service.records import Campaign
+from service.rounds.advance import load
+from service.rounds.decide import phase
+from service.settings import Settings
+from service.store import jobs, labels, selections
+from service.store.schema import alias, event_log, round
+
+WARNINGS = 5
+
+
+def status(connection: Connection, campaign: Campaign) -> Status:
+    """What the campaign's rows say at this moment."""
+    state = load(connection, campaign)
+    queue = selections.counts(connection, campaign.id)
+    done = select(func.count()).where(round.c.campaign == campaign.id, round.c.state == "done")
+    named = select(func.count()).where(alias.c.campaign == campaign.id, alias.c.kind == "pool")
+    return Status(
+        phase=phase(state),
+        examples=pool.size(connection, campaign.id),
+        aliases=connection.execute(named).scalar_one(),
+        test_examples=pool.size(connection, campaign.id, "test"),
+        labels=labels.count(connection, campaign.id),
+        annotations=annotations.counts(connection, campaign.id),
+        queue=QueueCount(sum(queue.get("chosen", {}).values()), sum(queue.get("open", {}).values())),
+        asked=state.asked,
+        budget_left=None if campaign.budget is None else max(0, campaign.budget - state.asked),
+        changes=state.changes,
+        round=None if state.round is None else RoundState(state.round.number, state.round.state),
+        rounds_done=connection.execute(done).scalar_one(),
+        pace=float(f"{state.pace:.2f}"),
+        label_studio_error=next(
+            (job.error for job in jobs.unfinished(connection, campaign.id) if job.kind == "sync"), None
+        ),
+    )
+
+
+def view(connection: Connection, settings: Settings, campaign: Campaign) -> CampaignView:
+    """The campaign as the API shows it."""
+    return CampaignView(
+        id=campaign.id,
+        name=campaign.name,
+        problem=campaign.problem,
+        labels=campaign.labels,
+        model=campaign.model,
+        strategy=campaign.strategy,
+        text_field=campaign.text_field,
+        instruction=campaign.instruction,
+        seed=campaign.seed,
+        round_size=campaign.round_size,
+        budget=campaign.budget,
+        low_water=campaign.low_water,
+        random_share=campaign.random_share,
+        holdout_size=campaign.holdout_size,
+        score_seconds=campaign.score_seconds,
+        paused=campaign.paused,
+        created_at=campaign.created_at,
+        warnings=_warnings(connection, campaign.id),
+        label_studio=None
+        if campaign.project is None
+        else LabelStudioProject(campaign.project, project_url(settings, campaign.project)),
+        status=status(connection, campaign),
+    )
+
+
+def job_view(row: Row[Any]) -> JobView:
+    return JobView(
+        id=row.id,
+        kind=row.kind,
+        queue=row.queue,
+        state=row.state,
+        attempts=row.attempts,
+        progress=row.progress,
+        error=row.error,
+        made_at=row.made_at,
+    )
+
+
+def project_url(settings: Settings, project: int) -> str:
+    return f"{settings.label_studio_url.rstrip('/')}/projects/{project}"
+
+
+def _warnings(connection: Connection, campaign: str) -> list[str]:
+    """The newest ones first, each once."""
+    query = select(event_log.c.data).where(event_log.c.campaign == campaign, event_log.c.kind == "warning")
+    texts = [
+        str(data.get("text", ""))
+        for data in connection.execute(query.order_by(event_log.c.id.desc())).scalars()
+    ]
+    return list(dict.fromkeys(texts))[:WARNINGS]

@@ -1,0 +1,141 @@
+"""Uploads: a body of any length becomes batches in the store, in constant memory.
+
+A thread pulls one chunk at a time out of the event loop, so a sender is never read faster than the store writes.
+Every batch is committed with the receipt so far: whatever breaks, what was committed stays and is told.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import anyio
+import msgspec
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from service.http.api import Api
+from service.pool.lines import Line, read
+from service.pool.pool import Receipt, ingest
+from service.records import Campaign
+from service.store import events, uploads
+from service.store.uploads import Upload
+
+FORMS = {
+    "application/x-ndjson": "jsonl",
+    "application/jsonl": "jsonl",
+    "application/json-lines": "jsonl",
+    "text/csv": "csv",
+}
+MAX_KEY_CHARS = 200
+TOUCH_S = 15.0
+
+Store = Callable[[Connection, Campaign, Sequence[Line], Receipt], None]
+
+
+async def upload(
+    api: Api, c: str, request: Request, kind: str, store: Store, text_required: bool = True
+) -> Response:
+    """Read the request's body into `store`; the answer is its receipt.
+
+    With the Idempotency-Key of an upload that is done the answer is that upload's receipt, and nothing is stored.
+    """
+    form = _form(request)
+    key = _key(request)
+    campaign, begun = await run_in_threadpool(_begin, api, c, kind, key)
+    if begun.receipt is not None:
+        return await _again(request, begun.receipt)
+    work = partial(_take, api, campaign, begun, request, form, store, text_required)
+    try:
+        receipt = await anyio.to_thread.run_sync(work, limiter=api.upload_limit)
+    except ClientDisconnect:
+        raise HTTPException(400, "the body broke off: what was stored of it stays") from None
+    return _answer(msgspec.json.encode(receipt))
+
+
+def _begin(api: Api, c: str, kind: str, key: str | None) -> tuple[Campaign, Upload]:
+    with api.changing(c) as (connection, campaign):
+        return campaign, uploads.begin(connection, campaign.id, kind, key)
+
+
+async def _again(request: Request, receipt: dict[str, Any]) -> Response:
+    try:
+        async for _ in request.stream():  # a sender that is cut short may never read the answer
+            pass
+    except ClientDisconnect:
+        raise HTTPException(400, "the body broke off; it had been stored before") from None
+    return _answer(msgspec.json.encode(receipt))
+
+
+def _take(
+    api: Api,
+    campaign: Campaign,
+    begun: Upload,
+    request: Request,
+    form: str,
+    store: Store,
+    text_required: bool,
+) -> Receipt:
+    receipt = Receipt()
+
+    def commit(batch: Sequence[Line]) -> None:
+        with api.changing(campaign.id) as (connection, current):
+            store(connection, current, batch, receipt)
+            uploads.touch(connection, begun.id, msgspec.to_builtins(receipt))
+
+    try:
+        ingest(read(_chunks(api, begun, request), form, campaign.text_field, text_required), receipt, commit)
+    except BaseException:
+        # What the last batch's transaction wrote into the row is what is stored.
+        _end(api, campaign, begun, "broken", None)
+        raise
+    _end(api, campaign, begun, "done", receipt)
+    return receipt
+
+
+def _chunks(api: Api, begun: Upload, request: Request) -> Iterator[bytes]:
+    stream = request.stream()
+
+    async def next_chunk() -> bytes | None:
+        return await anext(stream, None)
+
+    touched = time.monotonic()
+    while (chunk := anyio.from_thread.run(next_chunk)) is not None:
+        if time.monotonic() - touched > TOUCH_S:
+            with api.database.transaction() as connection:
+                uploads.touch(connection, begun.id)
+            touched = time.monotonic()
+        yield chunk
+
+
+def _end(api: Api, campaign: Campaign, begun: Upload, state: str, receipt: Receipt | None) -> None:
+    with api.changing(campaign.id) as (connection, _):
+        stored = uploads.end(
+            connection, begun.id, state, None if receipt is None else msgspec.to_builtins(receipt)
+        )
+        told = {name: value for name, value in (stored or {}).items() if name != "errors"}
+        events.record(connection, campaign.id, "upload-finished", upload=begun.id, state=state, **told)
+
+
+def _form(request: Request) -> str:
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise HTTPException(415, f"the body is encoded as {encoding}: send it as it is")
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type not in FORMS:
+        raise HTTPException(415, f"Content-Type is {media_type or 'missing'}: send {', '.join(FORMS)}")
+    return FORMS[media_type]
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= MAX_KEY_CHARS:
+        raise HTTPException(400, f"Idempotency-Key: give 1 to {MAX_KEY_CHARS} characters")
+    return key
+
+
+def _answer(body: bytes) -> Response:
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,97 @@
+"""Campaigns on the command line, against a real API."""
+
+import json
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from service.cli.campaign import split
+from service.cli.client import Api
+
+
+def test_labels_are_split_at_commas_outside_quotes() -> None:
+    assert split(['a, b ,"c, d"', "e"]) == ["a", "b", "c, d", "e"]
+    assert split([" , "]) == []
+
+
+def test_a_campaign_is_made_with_what_was_said_and_the_apis_defaults(postil: Callable[..., Any]) -> None:
+    made = postil(
+        *shlex.split("campaign create moods --labels good,bad --model none --budget 90 --seed 7 --json")
+    )
+
+    assert (made.status, made.err) == (0, "")
+    campaign = json.loads(made.out)
+    assert (campaign["labels"], campaign["budget"], campaign["seed"]) == (["good", "bad"], 90, 7)
+    assert (campaign["strategy"], campaign["round_size"]) == ("margin", 50)
+
+
+def test_a_name_that_is_taken_is_one_line_of_error(postil: Callable[..., Any]) -> None:
+    words = shlex.split("campaign create twice --labels a,b --model none")
+    assert postil(*words).out.splitlines()[0].startswith("Campaign twice (c")
+
+    again = postil(*words)
+
+    assert (again.status, again.out) == (1, "")
+    assert again.err == "error: a campaign named 'twice' exists already: choose another name\n"
+
+
+def test_campaigns_are_listed_oldest_first(postil: Callable[..., Any], api: Api) -> None:
+    for name in ("older", "younger"):
+        api.create(name=name, labels=["a", "b"], model="none")
+
+    listed = [one["name"] for one in json.loads(postil("campaign", "list", "--json").out)]
+    table = postil("campaign", "list").out
+
+    assert listed.index("older") < listed.index("younger")
+    assert table.splitlines()[0].split() == ["name", "id", "phase", "strategy", "pool", "answers", "rounds"]
+    assert "waiting for a pool" in table
+
+
+def test_show_tells_how_it_stands(postil: Callable[..., Any], api: Api) -> None:
+    api.create(name="shown", labels=["a", "b, c"], model="some/encoder", budget=100)
+
+    shown = postil("campaign", "show", "shown")
+
+    lines = [line.rstrip() for line in shown.out.splitlines()]
+    assert lines[0].startswith("campaign      shown (c")
+    assert "labels        a | b, c" in lines
+    assert "model         some/encoder, strategy margin" in lines
+    assert "queue         0 open, 0 on the way, 100 left in the budget" in lines
+
+
+def test_settings_are_changed_and_a_budget_can_be_lifted(postil: Callable[..., Any], api: Api) -> None:
+    api.create(name="changed", labels=["a", "b"], model="none", budget=100)
+
+    set_ = postil(
+        *shlex.split(
+            "campaign set changed --strategy random --round-size 20 --budget none --name renamed --json"
+        )
+    )
+
+    changed = json.loads(set_.out)
+    assert (changed["strategy"], changed["round_size"], changed["budget"]) == ("random", 20, None)
+    assert api.campaign("renamed")["id"] == changed["id"]
+
+
+def test_what_cannot_be_set_is_said(postil: Callable[..., Any], api: Api) -> None:
+    api.create(name="kept", labels=["a", "b"], model="none")
+
+    unknown = postil("campaign", "set", "kept", "--strategy", "luck")
+    budget = postil("campaign", "set", "kept", "--budget", "many")
+    nothing = postil("campaign", "set", "kept")
+
+    assert (unknown.status, budget.status, nothing.status) == (1, 1, 1)
+    assert "'luck'" in unknown.err
+    assert "margin" in unknown.err
+    assert budget.err == "error: --budget is 'many': give a whole number, or `none`\n"
+    assert nothing.err.startswith("error: nothing to change")
+    assert nothing.err.count("\n") == 1
+
+
+def test_pause_and_resume(postil: Callable[..., Any], api: Api) -> None:
+    api.create(name="resting", labels=["a", "b"], model="none")
+
+    assert postil("campaign", "pause", "resting").out == "Campaign resting: paused.\n"
+    assert api.campaign("resting")["paused"]
+    assert postil("campaign", "resume", "resting").out == "Campaign resting: waiting for a pool.\n"
+    assert not api.campaign("resting")["paused"]

@@ -1,0 +1,116 @@
+"""Real servers for the tests, started once a session by the code that `postil up` runs."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from service.settings import Settings
+from service.stack.label_studio import LabelStudio, installed
+from service.stack.ports import free_port
+from service.stack.processes import Program, Supervisor
+from service.stack.valkey import Valkey
+
+ROOT = Path(__file__).parent.parent
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test; in CI, where every part has to be there, fail it."""
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(f"in CI nothing may be missing: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def running(program: Program, folder: Path) -> Iterator[None]:
+    """`program`, up, while the caller's fixture lives."""
+    supervisor = Supervisor([program], folder)
+    try:
+        supervisor.start()
+        supervisor.wait_up([program.name], 300)
+        yield
+    finally:
+        supervisor.stop()
+
+
+@pytest.fixture
+def tmp_settings(tmp_path: Path) -> Settings:
+    """Settings of an empty installation: files and SQLite in a folder of this test, no servers."""
+    return Settings(data=str(tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real server that the session's tests share: use key names, or a flush, of your own."""
+    folder = tmp_path_factory.mktemp("valkey")
+    server = Valkey(folder / "data", free_port(), "test-password")
+    for _ in running(server.program(), folder):
+        yield server.url
+
+
+@dataclass(frozen=True)
+class LabelStudioServer:
+    """A real Label Studio that the session's tests share: make projects of your own in it."""
+
+    url: str
+    token: str
+    """Legacy token of the administrator."""
+    admin_email: str
+    admin_password: str
+    venv: Path
+
+
+@pytest.fixture(scope="session")
+def label_studio_settings() -> Settings:
+    """Settings that name the environment `make test` installs Label Studio in, or POSTIL_LABEL_STUDIO_VENV."""
+    settings = Settings(
+        data=str(ROOT / ".postil"), label_studio_venv=os.environ.get("POSTIL_LABEL_STUDIO_VENV", "")
+    )
+    if not installed(settings):
+        missing("Label Studio is not installed: run `make test`, or set POSTIL_LABEL_STUDIO_VENV")
+    return settings
+
+
+@pytest.fixture(scope="session")
+def label_studio(
+    label_studio_settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LabelStudioServer]:
+    folder = tmp_path_factory.mktemp("label-studio")
+    server = LabelStudio(
+        label_studio_settings, folder / "data", free_port(), "test-password", "test-token-0123"
+    )
+    for _ in running(server.program(), folder):
+        yield LabelStudioServer(server.url, server.token, server.email, server.password, server.venv)
+
+
+@pytest.fixture
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, headless, that asks nobody on the internet for anything.
+
+    A new browser per test: while Playwright's synchronous interface lives, its thread cannot run asyncio.
+    """
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        missing("no Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path,
+            headless=True,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()

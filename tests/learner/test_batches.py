@@ -1,0 +1,54 @@
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from workers.batches import by_length, padded, shuffled
+from workers.tokens import pack
+
+
+def test_batches_are_longest_first_and_within_the_budget() -> None:
+    lengths = np.array([3, 10, 4, 4, 2])
+
+    assert [batch.tolist() for batch in by_length(lengths, 12)] == [[1], [2, 3, 0], [4]]
+
+
+def test_a_row_above_the_budget_is_a_batch_of_its_own() -> None:
+    assert [batch.tolist() for batch in by_length(np.array([5, 50, 5]), 10)] == [[1], [0, 2]]
+
+
+def test_no_rows_make_no_batches() -> None:
+    assert list(by_length(np.array([], np.int64), 10)) == []
+
+
+@pytest.mark.parametrize("budget", [1, 64, 1_000])
+def test_every_row_comes_once(budget: int) -> None:
+    lengths = np.random.default_rng(0).integers(1, 60, 500)
+    batches = list(by_length(lengths, budget))
+
+    assert sorted(np.concatenate(batches).tolist()) == list(range(500))
+    assert all(len(batch) == 1 or len(batch) * lengths[batch].max() <= budget for batch in batches)
+
+
+def test_an_epoch_has_every_row_once_in_batches_of_like_length() -> None:
+    lengths = np.arange(40) % 8 + 1
+    batches = list(islice(shuffled(lengths, 10, np.random.default_rng(0)), 8))
+
+    for epoch in (batches[:4], batches[4:]):
+        assert sorted(np.concatenate(epoch).tolist()) == list(range(40))
+        assert sorted((lengths[b].min(), lengths[b].max()) for b in epoch) == [(1, 2), (3, 4), (5, 6), (7, 8)]
+    assert [b.tolist() for b in batches[:4]] != [b.tolist() for b in batches[4:]]
+
+
+def test_training_batches_repeat_with_the_seed() -> None:
+    one, two = (shuffled(np.ones(7, int), 3, np.random.default_rng(5)) for _ in range(2))
+
+    assert [b.tolist() for b in islice(one, 9)] == [b.tolist() for b in islice(two, 9)]
+
+
+def test_padding_fills_up_to_the_longest_row() -> None:
+    tokens = pack([[2, 5, 3], [2, 3]], [False, False], 10)
+    ids, mask = padded(tokens, np.array([1, 0]), 9)
+
+    assert ids.tolist() == [[2, 3, 9], [2, 5, 3]]
+    assert mask.tolist() == [[True, True, False], [True, True, True]]

@@ -1,0 +1,310 @@
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from service.errors import Invalid
+from workers import baseline, learner
+from workers.encoder import Encoder
+from workers.learner import Fitted, fit, predict
+from workers.recipe import Recipe
+from workers.tokens import Tokens
+
+Labeled = tuple[list[str], NDArray[np.int64]]
+
+
+LORA = Recipe(inverse_penalty=1e-9, rate=1e-2, batch=32)
+"""For the tiny encoder, on which logistic regression would win if it could move."""
+
+
+def ones(n: int) -> NDArray[np.float32]:
+    return np.ones(n, np.float32)
+
+
+def checksum(encoder: Encoder) -> str:
+    digest = hashlib.sha256()
+    for tensor in [*encoder.model.state_dict().values(), *encoder.linears.values()]:
+        digest.update(tensor.contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def accuracy(encoder: Encoder, fitted: Fitted, tokens: Tokens, labels: NDArray[np.int64]) -> float:
+    return float((predict(encoder, fitted, tokens).probabilities.argmax(1) == labels).mean())
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny: Encoder, labeled: Labeled) -> Fitted:
+    texts, labels = labeled
+    return fit(tiny, tiny.tokenize(texts[:60]), labels[:60], ones(60), 3, seed=0, recipe=LORA)
+
+
+def test_lora_learns_topics_from_words(tiny: Encoder, labeled: Labeled, fitted: Fitted) -> None:
+    texts, labels = labeled
+
+    assert fitted.metrics["rows"] == 60
+    assert fitted.metrics["chosen"] == "lora"
+    assert fitted.metrics["lora"]["accuracy"] > fitted.metrics["linear"]["accuracy"]
+    assert any(bool(b.any()) for _, b in fitted.lora.values())
+    assert accuracy(tiny, fitted, tiny.tokenize(texts[60:]), labels[60:]) >= 0.7
+
+
+def test_the_same_seed_gives_the_same_weights(tiny: Encoder, labeled: Labeled, fitted: Fitted) -> None:
+    texts, labels = labeled
+    tokens = tiny.tokenize(texts[:60])
+    again = fit(tiny, tokens, labels[:60], ones(60), 3, seed=0, recipe=LORA)
+    other = fit(tiny, tokens, labels[:60], ones(60), 3, seed=1, recipe=LORA)
+
+    assert again.weight.tolist() == fitted.weight.tolist()
+    assert again.temperature == fitted.temperature
+    assert again.metrics == fitted.metrics
+    for name, (a, b) in fitted.lora.items():
+        assert a.equal(again.lora[name][0])
+        assert b.equal(again.lora[name][1])
+    assert other.weight.tolist() != fitted.weight.tolist()
+
+
+def test_the_encoder_is_bitwise_unchanged(tiny: Encoder, labeled: Labeled) -> None:
+    texts, labels = labeled
+    tokens = tiny.tokenize(texts)
+    before, embedded = checksum(tiny), tiny.embed(tokens)
+    for seed in range(2):
+        trained = fit(tiny, tokens, labels, ones(90), 3, seed, LORA)
+        adapted = predict(tiny, trained, tokens, embeddings=True).embeddings
+
+        assert adapted is not None
+        assert not np.allclose(adapted, embedded, atol=0.05)
+        assert checksum(tiny) == before
+        assert tiny.embed(tokens).tolist() == embedded.tolist()
+
+
+def test_rows_and_embeddings_in_one_pass(tiny: Encoder, labeled: Labeled, fitted: Fitted) -> None:
+    tokens = tiny.tokenize(labeled[0])
+    seen: list[tuple[int, int]] = []
+    every = predict(tiny, fitted, tokens, embeddings=True)
+    some = predict(
+        tiny,
+        fitted,
+        tokens,
+        np.array([80, 3, 5], np.int32),
+        progress=lambda done, total: seen.append((done, total)),
+    )
+
+    assert every.probabilities.dtype == np.float32
+    assert every.probabilities.sum(1) == pytest.approx(1)
+    assert some.probabilities == pytest.approx(every.probabilities[[80, 3, 5]], abs=1e-5)
+    assert some.embeddings is None
+    assert seen == [(3, 3)]
+    assert every.embeddings is not None
+    assert every.embeddings.dtype == np.float16
+    logits = fitted.recipe.scale * (every.embeddings.astype(np.float32) @ fitted.weight.T + fitted.bias)
+    assert baseline.softmax(logits / fitted.temperature) == pytest.approx(every.probabilities, abs=0.02)
+    assert every.seconds > 0
+    assert every.rate == pytest.approx(90 / every.seconds)
+
+
+def test_progress_ends_at_its_total(tiny: Encoder, labeled: Labeled) -> None:
+    texts, labels = labeled
+    seen: list[tuple[int, int]] = []
+    fit(
+        tiny,
+        tiny.tokenize(texts),
+        labels,
+        ones(90),
+        3,
+        0,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+
+    assert len({total for _, total in seen}) == 1
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[-1][0] == seen[-1][1]
+
+
+def test_the_rate_is_measured_on_a_sample(tiny: Encoder, labeled: Labeled, fitted: Fitted) -> None:
+    assert learner.measure_rate(tiny, fitted, tiny.tokenize(labeled[0]), np.random.default_rng(0)) > 0
+
+
+def test_logistic_regression_that_does_better_becomes_the_head(tiny: Encoder, labeled: Labeled) -> None:
+    texts, labels = labeled
+    tokens = tiny.tokenize(texts)
+    linear = fit(tiny, tokens, labels, ones(90), 3, 0, Recipe(rate=1e-9))
+    answer, frozen = predict(tiny, linear, tokens, embeddings=True), tiny.embed(tokens)
+
+    assert linear.metrics["chosen"] == "linear"
+    assert answer.embeddings is not None
+    assert answer.embeddings.tolist() == frozen.tolist()
+    logits = np.log(answer.probabilities) * linear.temperature
+    expected = baseline.fit_predict(frozen, labels, ones(90), frozen, 3)
+    assert baseline.softmax(logits) == pytest.approx(expected, abs=0.01)
+
+
+def test_an_adapter_of_another_encoder_is_refused(tiny: Encoder, fitted: Fitted) -> None:
+    with pytest.raises(Invalid, match=r"trained on .* \(0000\), not on"):
+        predict(tiny, replace(fitted, key="0000"), tiny.tokenize(["cat"]))
+
+
+# Few labels and odd ones
+
+
+def test_one_label(tiny: Encoder) -> None:
+    tokens = tiny.tokenize(["the cat"])
+    one = fit(tiny, tokens, np.array([1]), ones(1), 3, 0)
+
+    assert one.metrics == {"chosen": "linear", "rows": 0}
+    assert one.temperature == 1
+    assert predict(tiny, one, tokens).probabilities[0] == pytest.approx([0, 1, 0], abs=1e-6)
+
+
+def test_one_class(tiny: Encoder, labeled: Labeled) -> None:
+    tokens = tiny.tokenize(labeled[0])
+    one = fit(tiny, tokens, np.full(90, 2), ones(90), 3, 0)
+
+    assert one.metrics["chosen"] == "linear"
+    assert predict(tiny, one, tokens).probabilities[:, 2] == pytest.approx(1)
+
+
+def test_a_class_without_labels_is_never_predicted(tiny: Encoder, labeled: Labeled) -> None:
+    texts, labels = labeled
+    tokens = tiny.tokenize(texts)
+    some = np.flatnonzero(labels != 1)
+    two = fit(tiny, tokens.take(some), labels[some], ones(len(some)), 4, 0)
+
+    probabilities = predict(tiny, two, tokens).probabilities
+    assert probabilities.shape == (90, 4)
+    assert probabilities[:, [1, 3]].max() < 1e-6
+    assert (probabilities.argmax(1) == labels)[some].mean() >= 0.9
+
+
+def test_more_classes_than_labels(tiny: Encoder) -> None:
+    tokens = tiny.tokenize(["cat dog", "sum root", "rain snow"])
+    few = fit(tiny, tokens, np.array([7, 40, 2]), ones(3), 50, 0)
+
+    assert predict(tiny, few, tokens).probabilities.argmax(1).tolist() == [7, 40, 2]
+
+
+def test_classes_of_one_label_each_cannot_be_compared(tiny: Encoder, labeled: Labeled) -> None:
+    tokens = tiny.tokenize(labeled[0][:30])
+    single = fit(tiny, tokens, np.arange(30), ones(30), 30, 0)
+
+    assert single.metrics == {"chosen": "linear", "rows": 0}
+
+
+def test_empty_and_long_texts_are_texts(tiny: Encoder, labeled: Labeled) -> None:
+    texts, labels = labeled
+    tokens = tiny.tokenize([*texts[:58], "", "cat " * 300])
+    odd = fit(tiny, tokens, labels[:60], ones(60), 3, 0)
+
+    assert np.isfinite(predict(tiny, odd, tiny.tokenize(["", "dog " * 300])).probabilities).all()
+
+
+def test_weight_zero_is_as_if_absent(tiny: Encoder, labeled: Labeled) -> None:
+    texts, labels = labeled
+    weights = ones(60)
+    weights[::4] = 0
+    kept = np.flatnonzero(weights)
+    tokens = tiny.tokenize(texts[:60])
+    # The weightless are wrong on purpose.
+    zeroed = fit(tiny, tokens, np.where(weights > 0, labels[:60], 0), weights, 3, 0)
+    without = fit(tiny, tokens.take(kept), labels[kept], ones(len(kept)), 3, 0)
+
+    assert zeroed.weight.tolist() == without.weight.tolist()
+    with pytest.raises(Invalid, match="no label with a weight above zero"):
+        fit(tiny, tokens, labels[:60], np.zeros(60, np.float32), 3, 0)
+    with pytest.raises(Invalid, match="no label with a weight above zero"):
+        fit(tiny, tokens.take(np.array([], int)), labels[:0], ones(0), 3, 0)
+
+
+def test_weights_decide_between_contradictions(tiny: Encoder) -> None:
+    tokens = tiny.tokenize(["the cat", "the log"] * 40)
+    labels = np.array([0, 1] * 20 + [1, 0] * 20)
+    weights = np.where(np.arange(80) < 40, 9, 1).astype(np.float32)
+    first = fit(tiny, tokens, labels, weights, 2, 0)
+    second = fit(tiny, tokens, labels, weights[::-1].copy(), 2, 0)
+
+    assert predict(tiny, first, tokens.take(np.arange(2))).probabilities.argmax(1).tolist() == [0, 1]
+    assert predict(tiny, second, tokens.take(np.arange(2))).probabilities.argmax(1).tolist() == [1, 0]
+
+
+def test_labels_that_do_not_fit_are_named(tiny: Encoder) -> None:
+    tokens = tiny.tokenize(["cat", "dog"])
+
+    with pytest.raises(Invalid, match=r"2 texts, 1 labels and 2 weights"):
+        fit(tiny, tokens, np.array([0]), ones(2), 2, 0)
+    with pytest.raises(Invalid, match=r"labels run from 0 to 2, not within 0\.\.1"):
+        fit(tiny, tokens, np.array([0, 2]), ones(2), 2, 0)
+
+
+# Formulas
+
+
+def test_logits_scale_the_whole_head() -> None:
+    z = learner.logits(
+        torch.tensor([[0.6, 0.8]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0.1, -0.1]), 20.0
+    )
+
+    assert z.tolist() == [pytest.approx([14, 14])]
+
+
+def test_loss_is_the_weighted_mean_of_cross_entropy() -> None:
+    z, labels = torch.tensor([[0.0, 0.0], [0.0, np.log(3.0)]]), torch.tensor([0, 1])
+
+    found = learner.loss(z, labels, torch.tensor([1.5, 0.5]), 0.0)
+    assert found.item() == pytest.approx((1.5 * np.log(2) + 0.5 * np.log(4 / 3)) / 2)
+    # Smoothing by s gives every one of C classes s / C.
+    smoothed = learner.loss(z[1:], labels[1:], torch.tensor([1.0]), 0.2)
+    assert smoothed.item() == pytest.approx(0.9 * np.log(4 / 3) + 0.1 * np.log(4))
+
+
+def test_merged_weights_add_alpha_over_rank_times_the_product(tiny: Encoder) -> None:
+    name = next(iter(tiny.linears))
+    a, b = torch.randn(8, 32), torch.randn(32, 8)
+
+    found = learner.merged(tiny, {name: (a, b)}, Recipe(rank=8, alpha=16))
+    assert list(found) == [f"{name}.weight"]
+    assert found[f"{name}.weight"].numpy() == pytest.approx(
+        (tiny.linears[name] + 2 * b @ a).numpy(), abs=1e-5
+    )
+
+
+def test_the_temperature_undoes_overconfidence() -> None:
+    """Half of the answers at logit difference z are right when the best temperature makes them near even."""
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 2, (4_000, 1))
+    labels = (rng.random(4_000) < 1 / (1 + np.exp(-true[:, 0]))).astype(int)
+    z = np.concatenate([np.zeros_like(true), 3 * true], axis=1).astype(np.float32)
+
+    assert learner.temperature(z, labels, ones(4_000)) == pytest.approx(3, rel=0.1)
+    assert learner.temperature(z[:49], labels[:49], ones(49)) == 1
+
+
+def test_log_loss_by_hand() -> None:
+    probabilities = np.array([[0.5, 0.5], [0.75, 0.25], [1.0, 0.0]], np.float32)
+
+    found = learner.log_loss(probabilities, np.array([0, 1, 1]), np.array([1, 2, 1], np.float32))
+    assert found == pytest.approx((np.log(2) + 2 * np.log(4) + np.log(1e6)) / 4)
+
+
+def test_folds_share_out_each_class() -> None:
+    labels = np.repeat([0, 1, 2], [10, 5, 1])
+    folds = learner._folds(labels, 2, np.random.default_rng(0))
+
+    counts = [np.bincount(labels[folds == k], minlength=3).tolist() for k in range(2)]
+    assert [sum(pair) for pair in zip(*counts, strict=True)] == [10, 5, 1]
+    assert counts[0][0] == counts[1][0] == 5
+    assert {counts[0][1], counts[1][1]} == {2, 3}
+
+
+def test_the_upper_half_of_the_layers(tiny: Encoder) -> None:
+    assert learner.targets(tiny, upper=False) == list(tiny.linears)
+    assert learner.targets(tiny, upper=True) == [name for name in tiny.linears if ".layer.1." in name]
+
+
+def test_steps_grow_with_the_labels_within_bounds() -> None:
+    assert [Recipe().steps(n) for n in (1, 200, 1_000, 10_000)] == [40, 60, 300, 1_000]
+
+
+def test_few_labels_are_split_into_more_folds() -> None:
+    assert [Recipe().folds(n) for n in (199, 200)] == [3, 2]

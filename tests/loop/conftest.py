@@ -1,0 +1,41 @@
+"""The whole stack as `postil up` starts it, once for all tests here."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from service.demo import encoder
+from service.demo.docstrings import Corpus, corpus
+from service.settings import Settings
+from service.stack.stack import Stack
+from tests.loop.world import World
+
+
+@pytest.fixture(scope="session")
+def world(label_studio_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    venv = label_studio_settings.label_studio_venv or str(
+        label_studio_settings.folder.absolute() / "venvs" / "label-studio-1.23.2"
+    )
+    settings = replace(
+        Settings(),
+        data=str(tmp_path_factory.mktemp("stack")),
+        label_studio_venv=venv,
+        url="http://127.0.0.1:0",
+    )
+    with Stack(settings) as stack:
+        stack.start()
+        stack.wait_up("label-studio", 300)
+        world = World(stack)
+        yield world
+        world.close()
+
+
+@pytest.fixture(scope="session")
+def docstrings() -> Corpus:
+    return corpus(seed=0, gold=200)
+
+
+@pytest.fixture(scope="session")
+def model() -> str:
+    return encoder.path()

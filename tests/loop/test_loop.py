@@ -1,0 +1,114 @@
+"""Campaigns from the first POST to the last round, on the real API, workers, Valkey and Label Studio."""
+
+import pytest
+
+from service.demo.docstrings import Corpus
+from tests.loop.world import People, World, truthful
+
+
+@pytest.mark.timeout(600)
+def test_a_campaign_with_two_annotators(world: World, docstrings: Corpus, model: str) -> None:
+    """Given two people as fast as they can be, one in ten answers wrong and some skips, then nothing is lost,
+    nobody waits, and every fifty labels buy a round that is measured on the posted test set."""
+    pool = docstrings.pool[:600]
+    campaign = world.create(labels=docstrings.labels, model=model, budget=120, round_size=40, seed=3)
+    test = world.post(
+        f"/v1/campaigns/{campaign}/labels?set=test",
+        [{"text": one.text, "label": one.label} for one in docstrings.gold],
+    )
+    assert test["added"] == len(docstrings.gold)
+    receipt = world.post(
+        f"/v1/campaigns/{campaign}/pool",
+        [{"text": one.text, "id": one.id, "domain": one.domain} for one in pool],
+    )
+    assert (receipt["received"], receipt["added"]) == (600, 600)
+    project = world.project(campaign)
+    truth = {one.text: one.label for one in pool}
+    answer = truthful(truth, docstrings.labels, wrong=0.1, skips=0.05)
+    with People(world, project, docstrings.labels, answer) as people:
+        world.wait(lambda: world.status(campaign)["phase"] == "budget reached", "the end of the budget", 400)
+        ended = time.time()
+    waits = [moment for moment in people.idle if moment < ended - 5]
+    assert waits == []
+    world.assert_nothing_lost(campaign, project)
+    status = world.status(campaign)
+    assert status["annotations"]["answer"] >= 120
+    assert status["annotations"].get("skip", 0) > 0
+    assert status["labels"].get("hold-out", 0) == 0
+    assert status["labels"]["control"] == pytest.approx(12, abs=2)
+    assert sum(status["labels"].values()) == 120
+    world.wait(lambda: world.rounds(campaign)[-1]["ranked_at"], "the last round")
+    rounds = world.rounds(campaign)
+    assert [one["state"] for one in rounds] == ["done"] * len(rounds)
+    assert rounds[-1]["labels"] == 120
+    points = world.get(f"/v1/campaigns/{campaign}/curve")["points"]
+    assert [point["measured_on"] for point in points] == ["test"] * len(rounds)
+    accuracy = points[-1]["metrics"]["accuracy"]
+    assert accuracy["low"] < accuracy["value"] < accuracy["high"]
+    assert accuracy["value"] > 0.4  # six topics
+
+
+@pytest.mark.timeout(300)
+def test_edits_deletions_and_nonsense_are_taken_in(world: World, docstrings: Corpus, model: str) -> None:
+    """Given answers that are changed, deleted, doubled or no answers at all, then labels say what holds now."""
+    labels = docstrings.labels
+    pool = docstrings.pool[600:700]
+    campaign = world.create(labels=labels, model=model, budget=30, round_size=1000)
+    world.post(f"/v1/campaigns/{campaign}/pool", [{"text": one.text} for one in pool])
+    project = world.project(campaign)
+    people = People(world, project, labels, lambda task, rng: labels[0])
+
+    def counts() -> tuple[int, int, int]:
+        status = world.status(campaign)
+        kinds = status["annotations"]
+        return sum(status["labels"].values()), kinds.get("invalid", 0), kinds.get("deleted", 0)
+
+    with world.annotator() as ann, world.annotator() as ben:
+        tasks = []
+        for _ in range(5):
+            task = ann.next(project)
+            assert task is not None
+            tasks.append((task, ann.submit(task, people.asks.to_result(labels[0]), 1.0)))
+        world.wait(lambda: counts() == (5, 0, 0), "five labels")
+        ann.update(tasks[0][1], people.asks.to_result(labels[1]))
+        ann.delete(tasks[1][1])
+        ann.update(tasks[2][1], [{"foo": 1}])
+        ben.submit(
+            tasks[3][0], people.asks.to_result(labels[1]), 1.0
+        )  # the second of two: the first one holds
+        world.label_studio.send("DELETE", f"/api/tasks/{tasks[4][0].id}/")
+        hand_made = {"data": {"text": "made by hand"}, "annotations": [{"result": []}]}
+        world.label_studio.send("POST", f"/api/projects/{project}/import", None, [hand_made])
+        world.wait(lambda: counts() == (2, 1, 2), "two labels, one invalid and two deleted answers", 90)
+    assert world.status(campaign)["annotations"]["foreign"] == 1
+    export = world.api.get(f"/v1/campaigns/{campaign}/export", params={"what": "labels"}).text.splitlines()
+    assert sorted(line.count(f'"label":"{labels[1]}"') for line in export) == [0, 1]
+    revisions = [one["kind"] for one in world.annotations(campaign) if one["ls_id"] == tasks[0][1]]
+    assert revisions == ["answer", "answer"]
+
+
+@pytest.mark.timeout(300)
+def test_pause_changes_in_flight_and_the_end_of_the_pool(
+    world: World, docstrings: Corpus, model: str
+) -> None:
+    labels = docstrings.labels
+    pool = docstrings.pool[700:760]
+    campaign = world.create(labels=labels, model=model, round_size=20, low_water=10)
+    world.post(f"/v1/campaigns/{campaign}/pool", [{"text": one.text} for one in pool])
+    project = world.project(campaign)
+    answer = truthful({one.text: one.label for one in pool}, labels)
+    paused = world.api.patch(f"/v1/campaigns/{campaign}", json={"paused": True}).json()
+    assert paused["status"]["phase"] == "paused"
+    with People(world, project, labels, answer, people=1):
+        world.wait(lambda: not sum(world.status(campaign)["queue"].values()), "an empty queue while paused")
+    asked = world.status(campaign)["asked"]
+    world.wait(lambda: [one["labels"] for one in world.rounds(campaign)] == [asked], "the partial round")
+    changed = world.api.patch(
+        f"/v1/campaigns/{campaign}", json={"paused": False, "strategy": "entropy", "round_size": 25}
+    )
+    assert changed.status_code == 200, changed.text
+    with People(world, project, labels, answer, people=2):
+        world.wait(lambda: world.status(campaign)["phase"] == "pool used up", "the end of the pool", 240)
+    world.assert_nothing_lost(campaign, project)
+    world.wait(lambda: world.rounds(campaign)[-1]["labels"] == len(pool), "the last round")
+    assert world.rounds(campaign)[-1]["strategy"] == "entropy"

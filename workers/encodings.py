@@ -1,0 +1,37 @@
+"""Reading what was computed of shards: tokens, base embeddings and scores, aligned with their rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Row
+
+from service.files import Files
+from service.records import Place
+
+EMBEDDINGS = "embeddings.npy"
+"""Of an encoded shard: (rows, d) float16."""
+ROWS, PROBABILITIES = "rows.npy", "probabilities.npy"
+"""Of a scored shard: which rows, ascending, and (rows, C) float16."""
+
+
+def embeddings(files: Files, encodings: dict[int, Row[Any]], places: Sequence[Place]) -> NDArray[np.float16]:
+    """(n, d) base embeddings in the order of `places`, whose shards are all encoded."""
+    found: NDArray[np.float16] | None = None
+    for number, at, rows in by_shard(places):
+        stored = np.load(files.path(encodings[number].path) / EMBEDDINGS, mmap_mode="r")
+        if found is None:
+            found = np.empty((len(places), stored.shape[1]), dtype=np.float16)
+        found[at] = stored[rows]
+    return np.empty((0, 0), dtype=np.float16) if found is None else found
+
+
+def by_shard(places: Sequence[Place]) -> list[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+    """(shard, positions in `places`, rows in the shard), by shard."""
+    numbers = np.array([place.shard for place in places], dtype=np.int64)
+    rows = np.array([place.row for place in places], dtype=np.int64)
+    return [
+        (int(number), np.flatnonzero(numbers == number), rows[numbers == number])
+        for number in np.unique(numbers)
+    ]

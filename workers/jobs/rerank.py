@@ -1,0 +1,77 @@
+"""After a round, and when the pool was first read: open tasks that nobody has begun are put in a new order, or
+give way to better ones.
+
+What stays where it is: the head of the queue (somebody may have it open), and every random draw.
+"""
+
+import time
+
+import numpy as np
+
+from service import annotations
+from service.records import Campaign, Place
+from service.rounds.decide import Mode
+from service.store import campaigns, events, jobs, rounds, selections
+from service.store.database import clock
+from workers import selection
+from workers.held import Held
+
+HEAD = 20
+HEAD_EACH = 3
+LATELY_S = 3600.0
+
+
+def run(held: Held) -> None:
+    number, started = held.args["round"], time.monotonic()
+    with held.context.database.transaction() as connection:
+        campaign = campaigns.get(connection, held.campaign)
+        queue = selections.in_states(connection, campaign.id, ["open", "chosen"])
+        people = annotations.annotators(connection, campaign.id, LATELY_S)
+        head = [row for row in queue if row.state == "open"][: max(HEAD, HEAD_EACH * people)]
+        kept = {row.id for row in head}
+        loose = [row for row in queue if row.id not in kept and row.role == "train"]
+        places = [Place(row.shard, row.row) for row in loose]
+        now = selection.situation(connection, held.context.files, campaign, number, released=places)
+    held.progress(0, 1, f"round {number}: ordering the queue anew")
+    rng = np.random.default_rng([campaign.seed, number, 1])
+    picks = selection.train(now, len(loose), _mode(campaign, number), rng)
+    # Each pick takes one of the places that the loose ones held, so random draws stay at theirs.
+    slots = sorted(row.place for row in loose)[: len(picks)]
+    at = dict(zip(places, loose, strict=True))
+    chosen = selection.describe(now, picks, slots)
+    again = {one.place: one for one in chosen if one.place in at}
+    new = [one for one in chosen if one.place not in at]
+    fixed = selection.predictions(now, now.pool.positions([Place(row.shard, row.row) for row in queue]))
+    with held.effects({"new": len(new), "kept": len(again)}) as connection:
+        unstarted = {row.id for row in selections.in_states(connection, campaign.id, ["open", "chosen"])}
+        freed = 0
+        for row, prediction in zip(queue, fixed, strict=True):
+            if row.id not in unstarted:
+                continue
+            pick = again.get(Place(row.shard, row.row))
+            if row.id in kept or pick is not None:
+                rank = row.place if pick is None else pick.rank
+                shown = prediction if row.role == "train" else None
+                selections.rank(connection, row.id, rank, shown, row.predictions)
+            elif row.role == "train":
+                freed += 1
+                selections.move(connection, [row.id], "withdrawing" if row.state == "open" else "withdrawn")
+        # Of the new ones only as many as give way now: answers that came meanwhile left their places for good.
+        selections.choose(connection, campaign.id, campaign.batches, number, new[:freed])
+        seconds = time.monotonic() - started
+        if number:
+            rounds.change(
+                connection, campaign.id, number, ranked_at=clock(connection), select_seconds=seconds
+            )
+        events.record(
+            connection, campaign.id, "queue-ranked", round=number, new=len(new[:freed]), kept=len(again)
+        )
+        jobs.hint(connection, campaign.id, "sync")
+    for old in range(max(1, number - 3), number - 1):
+        held.context.files.remove(f"scores/{campaign.id}/{old}")
+
+
+def _mode(campaign: Campaign, round_: int) -> Mode:
+    if campaign.strategy == "random":
+        return "random"
+    return "strategy" if round_ else "coverage"

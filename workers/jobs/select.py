@@ -1,0 +1,33 @@
+"""Refill the queue."""
+
+import time
+
+import numpy as np
+
+from service.store import campaigns, events, jobs, selections
+from workers import selection
+from workers.held import Held
+
+
+def run(held: Held) -> None:
+    args, started = held.args, time.monotonic()
+    with held.context.database.transaction() as connection:
+        campaign = campaigns.get(connection, held.campaign)
+        now = selection.situation(connection, held.context.files, campaign, args["round"])
+    held.progress(0, 1, f"choosing {args['count']} examples")
+    rng = np.random.default_rng([campaign.seed, args["batch"]])
+    picks = selection.batch(now, args["count"], args["mode"], rng)
+    chosen = selection.describe(now, picks, range(campaign.place, campaign.place + len(picks)))
+    with held.effects({"chosen": len(chosen), "seconds": time.monotonic() - started}) as connection:
+        selections.choose(connection, campaign.id, args["batch"], args["round"], chosen)
+        campaigns.count_up(connection, campaign.id, "place", len(chosen))
+        campaigns.change(
+            connection,
+            campaign.id,
+            batches=args["batch"],
+            exhausted_rows=len(now.draws) if now.short else None,
+        )
+        events.record(
+            connection, campaign.id, "selected", count=len(chosen), mode=args["mode"], round=args["round"]
+        )
+        jobs.hint(connection, campaign.id, "sync")

@@ -1,0 +1,226 @@
+"""Keep Label Studio and the store in step: answers in, selections out, the queue's order as it should be.
+
+Every step compares what is there with what should be, so that a turn that broke off anywhere is made good by the
+next one. Nothing here deletes what somebody may have open.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from service import annotations
+from service.annotations import Given
+from service.label_studio.client import ChangedTask, Client, NewPrediction, NewTask
+from service.label_studio.problems import Problem, problem
+from service.records import BLIND_ROLES, Campaign, Place
+from service.store import campaigns, events, rounds, selections
+from service.store.database import clock
+from workers.held import Held
+
+BUSY_S, IDLE_S = 2.0, 5.0
+SWEEP_S = 60.0
+PAGE_OPEN_S = 24 * 3600.0
+PLACE_SCORE = 1e-6
+"""The score of a place: Label Studio serves the lowest first and wants 0..1."""
+
+
+def run(held: Held) -> None:
+    settings = held.context.settings
+    with Client(settings.label_studio_url, settings.label_studio_token) as client:
+        campaign = _read(held)
+        asks = problem(campaign.problem, campaign.labels)
+        if campaign.project is None:
+            _make_project(held, client, campaign, asks)
+            campaign = _read(held)
+        news = _pull(held, client, campaign, asks)
+        _sweep(held, client, campaign)
+        pushed = _push(held, client, campaign, asks)
+        _reorder(held, client, _read(held), asks)
+        _withdraw(held, client, campaign)
+    with held.effects(rearm_s=BUSY_S if news or pushed else IDLE_S):
+        pass
+
+
+def _read(held: Held) -> Campaign:
+    with held.context.database.transaction() as connection:
+        return campaigns.get(connection, held.campaign)
+
+
+def _make_project(held: Held, client: Client, campaign: Campaign, asks: Problem) -> None:
+    held.progress(0, 1, "making the project in Label Studio")
+    settings = held.context.settings
+    project = client.ensure_project(
+        campaign.name, asks.label_config(), campaign.instruction, f"postil:{campaign.id}"
+    )
+    secret = secrets.token_urlsafe(32)
+    url = f"{settings.url}/webhooks/label-studio/{campaign.id}"
+    client.ensure_webhook(project, url, {"X-Postil-Secret": secret})
+    with held.step() as connection:
+        campaigns.change(
+            connection,
+            campaign.id,
+            project=project,
+            model_version=client.model_version(project) or None,
+            webhook_hash=hashlib.sha256(secret.encode()).hexdigest(),
+        )
+        events.record(
+            connection, campaign.id, "project-made", project=project, url=f"{client.url}/projects/{project}"
+        )
+
+
+def _pull(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
+    """Take in what changed; how many annotations were news."""
+    news = 0
+    since = datetime.fromisoformat(campaign.cursor) if campaign.cursor else None
+    for page in client.changed_tasks(campaign.project or 0, since):
+        given = [_given(task, one) for task in page for one in task.annotations]
+        with held.step() as connection:
+            taken = annotations.take(connection, campaign, given, asks.from_result)
+            annotations.forget(connection, campaign, {one.id for one in given}, [task.id for task in page])
+            campaigns.change(connection, campaign.id, cursor=page[-1].updated_at.isoformat())
+        news += sum(taken.values())
+    return news
+
+
+def _given(task: ChangedTask, one: Any) -> Given:
+    return Given(
+        id=one.id,
+        task=task.id,
+        ext_id=task.ext_id,
+        result=one.result,
+        skipped=one.was_cancelled,
+        annotator=one.completed_by,
+        made_at=one.created_at.isoformat(),
+        revision=one.updated_at.isoformat(),
+        lead_time=one.lead_time,
+    )
+
+
+def _sweep(held: Held, client: Client, campaign: Campaign) -> None:
+    """Look for what was deleted, which no poll shows, and for tasks that were pushed twice."""
+    with held.context.database.transaction() as connection:
+        due = campaign.swept_at is None or clock(connection) - campaign.swept_at > SWEEP_S
+        mine = selections.in_states(connection, campaign.id, ["open", "answered", "skipped", "withdrawing"])
+    if not due:
+        return
+    tasks = client.list_tasks(campaign.project or 0)
+    kept = {row.task for row in mine}
+    living = {str(Place(row.shard, row.row)) for row in mine}
+    doubles = [task.id for task in tasks if task.ext_id in living and task.id not in kept]
+    with held.step() as connection:
+        annotations.forget(connection, campaign, {one for task in tasks for one in task.annotations})
+        annotations.lose_tasks(connection, campaign, mine, {task.id for task in tasks})
+        campaigns.change(connection, campaign.id, swept_at=clock(connection))
+    client.delete_unstarted(campaign.project or 0, doubles)
+    _forget_versions(held, client, campaign)
+
+
+def _forget_versions(held: Held, client: Client, campaign: Campaign) -> None:
+    """Delete predictions that were superseded so long ago that no page which shows them can be open any more.
+
+    An editor that was opened on a prediction cannot submit without it, so they are kept for a day.
+    """
+    with held.context.database.transaction() as connection:
+        before = clock(connection) - PAGE_OPEN_S
+        ranked = [row for row in rounds.all_of(connection, campaign.id) if row.ranked_at is not None]
+    superseded = [0, *(row.number for row in ranked)]
+    old = {f"r{one}" for one, by in zip(superseded, ranked, strict=False) if by.ranked_at < before}
+    if not old:
+        return
+    for version in old & client.model_versions(campaign.project or 0).keys() - {campaign.model_version}:
+        client.delete_model_version(campaign.project or 0, version)
+
+
+def _push(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
+    """Make tasks of what was chosen; how many."""
+    with held.context.database.transaction() as connection:
+        chosen = selections.in_states(connection, campaign.id, ["chosen"])
+        version = campaign.model_version or _version(rounds.newest(connection, campaign.id, ranked=True))
+    if not chosen:
+        return 0
+    project = campaign.project or 0
+    held.progress(0, len(chosen), "putting tasks into Label Studio")
+    there = client.find_tasks(project, [_ext_id(row) for row in chosen])
+    missing = [row for row in chosen if _ext_id(row) not in there]
+    made = client.import_tasks(project, [_task(row, asks, version) for row in missing])
+    tasks = {row.id: task for row, task in zip(missing, made, strict=True)}
+    tasks |= {row.id: there[_ext_id(row)][0] for row in chosen if _ext_id(row) in there}
+    with held.step() as connection:
+        selections.opened(connection, tasks)
+        if campaign.model_version is None:
+            campaigns.change(connection, campaign.id, model_version=version)
+        events.record(connection, campaign.id, "tasks-pushed", count=len(chosen))
+    return len(chosen)
+
+
+def _reorder(held: Held, client: Client, campaign: Campaign, asks: Problem) -> None:
+    """After a round has ranked the queue: give every open task its new place and pre-annotation.
+
+    Predictions of earlier rounds stay for a while: see `_forget_versions`.
+    """
+    with held.context.database.transaction() as connection:
+        version = _version(rounds.newest(connection, campaign.id, ranked=True))
+        queue = selections.in_states(connection, campaign.id, ["open", "withdrawing"])
+    if campaign.model_version in (None, version) or not queue:
+        return
+    project = campaign.project or 0
+    held.progress(0, len(queue), "putting the queue in its new order")
+    rows = [NewPrediction(row.task, _score(row), _result(row, asks)) for row in queue]
+    client.add_predictions(project, rows, version)
+    client.set_model_version(project, version)
+    with held.step() as connection:
+        campaigns.change(connection, campaign.id, model_version=version)
+        events.record(connection, campaign.id, "queue-reordered", version=version, tasks=len(queue))
+
+
+def _withdraw(held: Held, client: Client, campaign: Campaign) -> None:
+    """Take tasks out of Label Studio that gave way to better ones, unless somebody began them meanwhile."""
+    with held.context.database.transaction() as connection:
+        leaving = selections.in_states(connection, campaign.id, ["withdrawing"])
+    if not leaving:
+        return
+    gone = set(client.delete_unstarted(campaign.project or 0, [row.task for row in leaving]))
+    with held.step() as connection:
+        still = {row.id for row in selections.in_states(connection, campaign.id, ["withdrawing"])}
+        selections.move(
+            connection, [row.id for row in leaving if row.task in gone and row.id in still], "withdrawn"
+        )
+        selections.move(
+            connection, [row.id for row in leaving if row.task not in gone and row.id in still], "open"
+        )
+        annotations.reopen_pool(connection, campaign.id)
+
+
+def _version(ranked: Row[Any] | None) -> str:
+    return f"r{ranked.number if ranked else 0}"
+
+
+def _ext_id(row: Row[Any]) -> str:
+    return str(Place(row.shard, row.row))
+
+
+def _score(row: Row[Any]) -> float:
+    return min(1.0, float(row.place * PLACE_SCORE))
+
+
+def _result(row: Row[Any], asks: Problem) -> list[dict[str, Any]]:
+    if row.role in BLIND_ROLES or not row.predictions:
+        return []
+    shown = row.predictions[-1]
+    return asks.to_result(shown["label"], shown["confidence"])
+
+
+def _task(row: Row[Any], asks: Problem, version: str) -> NewTask:
+    data: dict[str, Any] = {"text": row.text, "ext_id": _ext_id(row)}
+    if row.ext_id is not None:
+        data["id"] = row.ext_id
+    if row.domain is not None:
+        data["domain"] = row.domain
+    if row.role not in BLIND_ROLES:
+        data["reason"] = row.reason
+        if row.predictions:
+            data["confidence"] = row.predictions[-1]["confidence"]
+    return NewTask(data, version, _score(row), _result(row, asks))

@@ -1,0 +1,370 @@
+"""Training and asking: LoRA and a linear head on a resident encoder, for one label per text.
+
+A text's embedding e (d,) is the encoder's mean-pooled output of length 1; logits are scale · (W·e + b), and
+probabilities softmax(logits / temperature). LoRA (arXiv:2106.09685) replaces a linear layer's weight by
+weight + alpha / rank · B·A. Both training and scoring put that sum, computed in float32, in the weight's place for
+the length of one call, so the encoder itself stays as it was loaded.
+
+No SQL, no files: arrays in and out (`workers.adapter` reads and writes what is fitted here).
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import cross_entropy, normalize
+
+from service.errors import Invalid
+from workers import baseline
+from workers.batches import shuffled
+from workers.encoder import Encoder, Progress
+from workers.recipe import Recipe
+from workers.tokens import Tokens
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+TEMPERATURES = (0.2, 5.0)
+TEMPERATURE_ROWS = 50
+"""With fewer cross-fitted rows a temperature does more harm than good, and stays 1."""
+CONTEST_ROWS = 20
+"""With fewer held-out rows a comparison is a lottery, and LoRA is not tried."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained adapter with its head, for the encoder with that `key`."""
+
+    base: str
+    key: str
+    max_length: int
+    lora: Mapping[str, tuple[Tensor, Tensor]]
+    """Layer name -> (A (rank, in), B (out, rank)), float32 on the CPU; zeros where a linear head did better."""
+    weight: Floats
+    """(C, d)"""
+    bias: Floats
+    """(C,); far below zero for classes without a label."""
+    temperature: float
+    recipe: Recipe
+    seed: int
+    metrics: Mapping[str, Any]
+    """`fit`'s cross-validation: `chosen` ("lora" or "linear"), `rows` it was measured on, `accuracy` and
+    `log_loss` of both."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    probabilities: Floats
+    """(n, C), in the order of the rows asked for."""
+    embeddings: NDArray[np.float16] | None
+    """(n, d) of the adapted encoder, of length 1."""
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Texts per second."""
+        return len(self.probabilities) / max(self.seconds, 1e-9)
+
+
+def fit(
+    encoder: Encoder,
+    tokens: Tokens,
+    labels: Labels,
+    weights: Floats,
+    classes: int,
+    seed: int,
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Train on `tokens` (n rows) with `labels` (n,) in 0..classes - 1 and `weights` (n,).
+
+    LoRA competes with logistic regression on the frozen embeddings by cross-validation on the labels given here;
+    the winner is fitted on all of them. Should logistic regression win, it becomes the head of an adapter whose
+    LoRA is zero, which is scored and saved like any other. The temperature comes from the same held-out
+    predictions. Same seed, machine and thread count: same result.
+
+    Raises Invalid where the arrays do not fit together or no row has a weight above zero.
+    """
+    recipe = recipe or Recipe()
+    if not len(tokens) == len(labels) == len(weights):
+        raise Invalid(
+            f"{len(tokens)} texts, {len(labels)} labels and {len(weights)} weights: one of each is needed"
+        )
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        raise Invalid(
+            f"labels run from {labels.min()} to {labels.max()}, not within 0..{classes - 1}", "labels"
+        )
+    rows = np.flatnonzero(weights > 0)
+    if not len(rows):
+        raise Invalid("there is no label with a weight above zero to learn from", "labels")
+    tokens, labels = tokens.take(rows), labels[rows]
+    weights = (weights[rows] / weights[rows].mean()).astype(np.float32)
+    task = _Task(encoder, tokens, encoder.embed(tokens), labels, weights, classes, recipe)
+    rng = np.random.default_rng(seed)
+
+    folds, every = _folds(labels, recipe.folds(len(labels)), rng), np.arange(len(labels))
+    total = sum(recipe.steps(int((folds != k).sum())) for k in np.unique(folds)) + recipe.steps(len(labels))
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, total)
+
+    metrics, temperatures = _contest(task, folds, rng, step)
+    lora_won = metrics["chosen"] == "lora"
+    model = _train(task, every, rng, step) if lora_won else _linear(task, every)
+    if progress and done < total:
+        progress(total, total)
+    return Fitted(
+        base=encoder.name,
+        key=encoder.key,
+        max_length=encoder.max_length,
+        lora={name: (a.cpu(), b.cpu()) for name, (a, b) in model.lora.items()},
+        weight=model.weight.cpu().numpy(),
+        bias=model.bias.cpu().numpy(),
+        temperature=temperatures[metrics["chosen"]],
+        recipe=recipe,
+        seed=seed,
+        metrics=metrics,
+    )
+
+
+def predict(
+    encoder: Encoder,
+    fitted: Fitted,
+    tokens: Tokens,
+    rows: NDArray[np.integer] | None = None,
+    embeddings: bool = False,
+    progress: Progress | None = None,
+) -> Predictions:
+    """Probabilities of `rows` of `tokens` (None: all) and, where asked for, their embeddings by the same pass."""
+    if fitted.key != encoder.key:
+        raise Invalid(
+            f"the adapter was trained on {fitted.base} ({fitted.key}), not on {encoder.name} ({encoder.key})"
+        )
+    started, device = time.perf_counter(), encoder.device.name
+    n = len(tokens) if rows is None else len(rows)
+    probabilities = np.empty((n, len(fitted.bias)), np.float32)
+    vectors = np.empty((n, encoder.dimension), np.float16) if embeddings else None
+    weight, bias = torch.from_numpy(fitted.weight).to(device), torch.from_numpy(fitted.bias).to(device)
+    lora = {name: (a.to(device), b.to(device)) for name, (a, b) in fitted.lora.items()}
+    done = 0
+    for batch, e in encoder.embeddings(tokens, rows, merged(encoder, lora, fitted.recipe)):
+        z = logits(e, weight, bias, fitted.recipe.scale)
+        probabilities[batch] = torch.softmax(z / fitted.temperature, dim=1).cpu().numpy()
+        if vectors is not None:
+            vectors[batch] = e.cpu().numpy()
+        done += len(batch)
+        if progress:
+            progress(done, n)
+    return Predictions(probabilities, vectors, time.perf_counter() - started)
+
+
+def measure_rate(
+    encoder: Encoder, fitted: Fitted, tokens: Tokens, rng: np.random.Generator, sample: int = 256
+) -> float:
+    """Texts per second that `predict` does now, from a random sample of `tokens` (at least one row)."""
+    rows = rng.choice(len(tokens), min(sample, len(tokens)), replace=False)
+    predict(encoder, fitted, tokens, rows[:16])  # the first call pays for memory and compiled kernels
+    return predict(encoder, fitted, tokens, rows).rate
+
+
+def merged(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: Recipe) -> dict[str, Tensor]:
+    """Parameter name -> weight + alpha / rank · B·A (out, in), in the type the encoder runs in."""
+    factor = recipe.alpha / recipe.rank
+    return {
+        f"{name}.weight": torch.addmm(encoder.linears[name], b, a, alpha=factor).to(encoder.device.dtype)
+        for name, (a, b) in lora.items()
+    }
+
+
+def logits(embeddings: Tensor, weight: Tensor, bias: Tensor, scale: float) -> Tensor:
+    """(b, C) of `embeddings` (b, d)."""
+    return scale * (embeddings @ weight.T + bias)
+
+
+def loss(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
+    """Mean over the batch of weight times cross-entropy: weights average 1 over the set, not over each batch."""
+    each = cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+    return (weights * each).mean()
+
+
+def temperature(logits: Floats, labels: Labels, weights: Floats) -> float:
+    """The divisor of `logits` (n, C) with the least weighted log loss (Guo et al., arXiv:1706.04599)."""
+    if len(labels) < TEMPERATURE_ROWS:
+        return 1.0
+    found = minimize_scalar(
+        lambda log_t: log_loss(baseline.softmax(logits / np.exp(log_t)), labels, weights),
+        bounds=tuple(np.log(TEMPERATURES)),
+        method="bounded",
+    )
+    return float(np.exp(found.x))
+
+
+def log_loss(probabilities: Floats, labels: Labels, weights: Floats) -> float:
+    """Weighted mean of -log of the right class's probability, none counted as less than 1e-6."""
+    right = probabilities[np.arange(len(labels)), labels]
+    return float(np.average(-np.log(np.maximum(right, 1e-6)), weights=weights))
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What is learned from."""
+
+    encoder: Encoder
+    tokens: Tokens
+    frozen: NDArray[np.float16]
+    """(n, d) embeddings of the encoder as it is."""
+    labels: Labels
+    weights: Floats
+    """(n,), 1 on average."""
+    classes: int
+    recipe: Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """LoRA and head, on the encoder's device."""
+
+    lora: dict[str, tuple[Tensor, Tensor]]
+    weight: Tensor
+    bias: Tensor
+
+
+def _contest(
+    task: _Task, folds: NDArray[np.int64], rng: np.random.Generator, step: Callable[[], None]
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """(cross-validated metrics and which model is `chosen`, each model's temperature).
+
+    Fold models have but a part of the labels, which costs LoRA more than logistic regression: so LoRA is chosen
+    unless it does clearly worse, by more than two standard errors of the paired difference in accuracy.
+    """
+    seen = np.unique(task.labels)
+    # Rows of a class that the other folds lack say nothing about either model.
+    parts = [(np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in np.unique(folds)]
+    parts = [(train, test[np.isin(task.labels[test], task.labels[train])]) for train, test in parts]
+    rows = np.concatenate([test for _, test in parts])
+    if len(seen) == 1 or not len(rows):
+        return {"chosen": "linear", "rows": 0}, {"linear": 1.0}
+    held = {"linear": [_logits(task, _linear(task, train), test) for train, test in parts]}
+    if len(rows) >= CONTEST_ROWS and len(task.labels) >= task.recipe.contest * len(seen):
+        held["lora"] = [_logits(task, _train(task, train, rng, step), test) for train, test in parts]
+    labels, weights = task.labels[rows], task.weights[rows]
+    temperatures: dict[str, float] = {}
+    metrics: dict[str, Any] = {"chosen": "linear", "rows": len(rows)}
+    right: dict[str, Floats] = {}
+    for name, each in held.items():
+        z = np.concatenate(each)
+        temperatures[name] = temperature(z, labels, weights)
+        right[name] = (z.argmax(1) == labels).astype(np.float32)
+        metrics[name] = {
+            "accuracy": float(np.average(right[name], weights=weights)),
+            "log_loss": log_loss(baseline.softmax(z / temperatures[name]), labels, weights),
+        }
+    if "lora" in held:
+        lost = right["linear"] - right["lora"]
+        mean = np.average(lost, weights=weights)
+        error = np.sqrt((weights**2 * (lost - mean) ** 2).sum()) / weights.sum()
+        metrics["chosen"] = "lora" if mean <= 2 * error else "linear"
+    return metrics, temperatures
+
+
+def _logits(task: _Task, model: _Model, rows: Labels) -> Floats:
+    out = np.empty((len(rows), task.classes), np.float32)
+    adapted = merged(task.encoder, model.lora, task.recipe)
+    for batch, e in task.encoder.embeddings(task.tokens, rows, adapted):
+        out[batch] = logits(e, model.weight, model.bias, task.recipe.scale).cpu().numpy()
+    return out
+
+
+def _linear(task: _Task, rows: Labels) -> _Model:
+    """Logistic regression on the frozen embeddings of `rows`, and LoRA of zeros."""
+    device, scale = task.encoder.device.name, task.recipe.scale
+    weight, bias = baseline.fit(
+        task.frozen[rows], task.labels[rows], task.weights[rows], task.classes, task.recipe.inverse_penalty
+    )
+    lora = {name: (torch.zeros_like(a), b) for name, (a, b) in _lora(task, torch.Generator()).items()}
+    return _Model(
+        lora, torch.from_numpy(weight / scale).to(device), torch.from_numpy(bias / scale).to(device)
+    )
+
+
+def _train(task: _Task, rows: Labels, rng: np.random.Generator, step: Callable[[], None]) -> _Model:
+    """LoRA and head trained on `rows`; `step` is called after each optimizer step."""
+    encoder, recipe, device = task.encoder, task.recipe, task.encoder.device.name
+    tokens = task.tokens.take(rows)
+    seen, compact = np.unique(task.labels[rows], return_inverse=True)
+    labels, weights = torch.from_numpy(compact).to(device), torch.from_numpy(task.weights[rows]).to(device)
+    noise = torch.Generator().manual_seed(int(rng.integers(2**63)))
+
+    lora = _lora(task, noise)
+    weight = torch.randn(len(seen), encoder.dimension, generator=noise) * 0.02
+    if len(rows) < recipe.prototypes * len(seen):
+        means = [task.frozen[rows[compact == c]].astype(np.float32).mean(0) for c in range(len(seen))]
+        weight = normalize(torch.from_numpy(np.stack(means)), dim=1)
+    weight, bias = weight.to(device), torch.zeros(len(seen), device=device)
+    parameters = [p.requires_grad_() for p in (*(p for pair in lora.values() for p in pair), weight, bias)]
+
+    steps = recipe.steps(len(rows))
+    optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=recipe.decay)
+    warm = max(1, round(recipe.warmup * steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda k: min((k + 1) / warm, (steps - k) / max(1, steps - warm))
+    )
+    batches = shuffled(tokens.lengths, recipe.batch, rng)
+    # Plain products instead of fused attention: faster backward on a CPU, and the same result every time on CUDA.
+    with sdpa_kernel(SDPBackend.MATH):
+        for _ in range(steps):
+            batch = next(batches)
+            e = encoder.forward(tokens, batch, merged(encoder, lora, recipe))
+            at = torch.from_numpy(batch).to(device)
+            optimizer.zero_grad()
+            z = logits(e, weight, bias, recipe.scale)
+            torch.autograd.backward(loss(z, labels[at], weights[at], recipe.smoothing))
+            torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
+            optimizer.step()
+            schedule.step()
+            step()
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    whole_weight = torch.zeros(task.classes, encoder.dimension, device=device)
+    whole_bias = torch.full((task.classes,), baseline.ABSENT / recipe.scale, device=device)
+    whole_weight[seen], whole_bias[seen] = weight, bias
+    return _Model(lora, whole_weight, whole_bias)
+
+
+def _lora(task: _Task, noise: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
+    """A of noise and B of zeros for each target, as PEFT begins."""
+    lora, rank, device = {}, task.recipe.rank, task.encoder.device.name
+    for name in targets(task.encoder, task.recipe.upper):
+        out, wide = task.encoder.linears[name].shape
+        a = (torch.rand(rank, wide, generator=noise) * 2 - 1) / wide**0.5
+        lora[name] = (a.to(device), torch.zeros(out, rank, device=device))
+    return lora
+
+
+def _folds(labels: Labels, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(n,) fold of each row: rows of one class are dealt out in turn, so every fold has its share of each."""
+    order = rng.permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    fold = np.empty(len(labels), np.int64)
+    fold[order] = np.arange(len(labels)) % folds
+    return fold
+
+
+def targets(encoder: Encoder, upper: bool) -> list[str]:
+    """Names of the layers LoRA adapts: all linear ones, or those of the upper half of the numbered blocks."""
+    names = list(encoder.linears)
+    numbers = {name: int(found[1]) for name in names if (found := re.search(r"\.(\d+)\.", name))}
+    half = (max(numbers.values(), default=0) + 1) / 2
+    return [name for name in names if not upper or numbers.get(name, -1) >= half] or names

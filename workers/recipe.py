@@ -1,0 +1,35 @@
+"""How an adapter is trained. The numbers come from the measurements in tests/bench/LOG.md."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    rank: int = 8
+    alpha: int = 16
+    """LoRA adds alpha / rank · B·A to a weight."""
+    upper: bool = True
+    """LoRA on the upper half of the layers only: a third less work per step."""
+    scale: float = 20.0
+    """logits = scale · (W·e + b) for an embedding e of length 1."""
+    rate: float = 2e-3
+    batch: int = 8
+    smoothing: float = 0.05
+    decay: float = 0.01
+    clip: float = 1.0
+    warmup: float = 0.1
+    """Share of the steps in which the learning rate grows from 0; afterwards it falls to 0 linearly."""
+    prototypes: float = 10.0
+    """With fewer labels per class the head starts from the classes' mean embeddings, else from noise."""
+    contest: float = 2.5
+    """With fewer labels per class LoRA has nothing to add to a linear head on the frozen encoder, and is not tried."""
+    inverse_penalty: float = 50.0
+    """C of the logistic regression."""
+
+    def steps(self, labels: int) -> int:
+        """Optimizer steps for so many labels."""
+        return min(1_000, max(40, round(0.3 * labels)))
+
+    def folds(self, labels: int) -> int:
+        """Parts of so many labels for the cross-validation: below 200, models on half of them are too poor."""
+        return 3 if labels < 200 else 2

@@ -1,0 +1,71 @@
+"""The worker process: an RQ worker that does its jobs itself, so that models stay loaded.
+
+RQ only brings wake-ups. A wake-up that is lost, doubled or late does no harm: what is to be done, by whom and
+how often stands in SQL.
+"""
+
+import logging
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+from rq.job import Job
+
+from service import doorbell
+from service.settings import Settings
+from workers import door
+from workers.context import Context
+from workers.held import Held
+
+HEARTBEAT_S = 5.0
+
+
+class Resident(SimpleWorker):  # type: ignore[misc]
+    """RQ's SimpleWorker, whose heart beats while it works and which gives its job back when asked to end."""
+
+    def perform_job(self, job: Job, queue: Queue, execution: Any) -> bool:
+        over = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(job, execution, over), daemon=True)
+        beat.start()
+        try:
+            return bool(super().perform_job(job, queue, execution))
+        finally:
+            over.set()
+            beat.join()
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        Held.stopping = True
+        super().request_stop(signum, frame)
+
+    def _beat(self, job: Job, execution: Any, over: threading.Event) -> None:
+        while not over.wait(HEARTBEAT_S):
+            try:
+                self.maintain_heartbeats(job, execution)
+            except RedisError as error:
+                logging.getLogger(__name__).warning("no heartbeat: %s", error)
+
+
+def run(settings: Settings, queue: str) -> None:
+    """Work at one queue until SIGTERM or SIGINT."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    logging.getLogger("rq.worker").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    if queue == "gpu":
+        import torch
+
+        torch.set_num_threads(settings.worker_threads)
+    door.open_(Context(settings), queue)
+    connection = doorbell.connect(settings.redis_url, patient=True)
+    worker = Resident(
+        [Queue(doorbell.queue_name(queue), connection=connection, serializer="json")],
+        connection=connection,
+        serializer="json",
+        worker_ttl=20,
+        maintenance_interval=30,
+    )
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    logging.getLogger(__name__).info("worker at queue %s", queue)
+    worker.work(logging_level="WARNING")
