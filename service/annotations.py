@@ -123,7 +123,7 @@ def lose_tasks(
 
     `pushed`: selections as they stood before Label Studio was asked which tasks are `present`.
     """
-    gone = [row for row in pushed if row.task not in present]
+    gone = [row for row in pushed if row.task is not None and row.task not in present]
     selections.move(connection, [row.id for row in gone], "withdrawn")
     if gone:
         reopen_pool(connection, campaign.id)
@@ -214,5 +214,6 @@ def _settle(connection: Connection, campaign: str, selected: Row[Any]) -> None:
     place = Place(selected.shard, selected.row)
     labels.believe(connection, campaign, place, value, selected.role, selected.role_key, len(answers))
     state = "answered" if answers else "skipped" if rows else "open"
-    if selected.state != state and not (state == "open" and selected.state == "withdrawing"):
+    leaving = selected.state in ("withdrawing", "withdrawn")
+    if selected.state != state and not (state == "open" and leaving):
         selections.move(connection, [selected.id], state)

@@ -56,8 +56,8 @@ class Fitted:
     recipe: Recipe
     seed: int
     metrics: Mapping[str, Any]
-    """`fit`'s cross-validation: `chosen` ("lora" or "linear"), `rows` it was measured on, `accuracy` and
-    `log_loss` of both."""
+    """`fit`'s cross-validation: `chosen` ("lora" or "linear"), the held-out `rows` it was measured on, and of each
+    model that was tried `accuracy` and `log_loss`."""
 
 
 @dataclass(frozen=True, eq=False)

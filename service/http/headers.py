@@ -7,7 +7,7 @@ POLICY = "; ".join(
     [
         "default-src 'none'",
         "script-src 'self'",
-        "style-src 'self'",  # plotly.js writes style elements and attributes
+        "style-src 'self' 'unsafe-inline'",  # plotly.js writes style elements, whose hashes change with it
         "img-src 'self' data:",
         "connect-src 'self'",
         "base-uri 'none'",

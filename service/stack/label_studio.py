@@ -174,7 +174,7 @@ class LabelStudio:
         The migrations take most of a minute, so their result is kept beside the program and copied next time.
         """
         install(self.settings, progress)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # its database holds tokens as they are
         database = self.folder / "label_studio.sqlite3"
         if database.exists():
             return

@@ -7,6 +7,7 @@ Does not cover: more than one machine, resource limits, users other than the one
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -223,7 +224,6 @@ class _Keeper:
         deaths = 0
         while not self._supervisor._stopping.is_set():
             log = self._supervisor.log(self.program.name)
-            _rotate(log)
             started = time.monotonic()
             with log.open("ab") as output:
                 child = subprocess.Popen(
@@ -253,7 +253,7 @@ class _Keeper:
 
     def _watch(self, child: "subprocess.Popen[bytes]", started: float) -> str:
         """Until the process has ended or must end: why, in words."""
-        program, up = self.program, False
+        program, up, log = self.program, False, self._supervisor.log(self.program.name)
         while not self._supervisor._stopping.is_set():
             if _ended(child.pid):
                 return f"ended with {_exit_words(child.pid)}"
@@ -262,6 +262,7 @@ class _Keeper:
                 self._tell("up", message="")
             if not up and time.monotonic() - started > program.ready_within:
                 return f"not ready after {program.ready_within:.0f} s"
+            _rotate(log)
             self._supervisor._stopping.wait(TICK)
         self._dependents_stopped()
         _signal_group(child.pid, signal.SIGTERM)
@@ -339,8 +340,13 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 
 def _rotate(log: Path) -> None:
+    """Keep a log that has grown too big as `<name>.log.1`, and empty it; a process may be writing to it.
+
+    Copied and not renamed: the process appends to the file it has open. Lines of that moment can be lost.
+    """
     if log.exists() and log.stat().st_size > LOG_BYTES:
-        os.replace(log, log.with_suffix(".log.1"))
+        shutil.copyfile(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)
 
 
 def _last_line(log: Path) -> str:

@@ -76,16 +76,22 @@ def taken(connection: Connection, campaign: str) -> list[Row[Any]]:
     )
 
 
+def ever(connection: Connection, campaign: str) -> list[Row[Any]]:
+    """(shard, row) of every example that was ever chosen, whatever became of it."""
+    query = select(selection.c.shard, selection.c.row).where(selection.c.campaign == campaign)
+    return list(connection.execute(query.distinct()))
+
+
 def at(connection: Connection, campaign: str, places: Iterable[Place]) -> dict[Place, Row[Any]]:
-    """The living selection of each example, where there is one."""
+    """The living selection of each example, else the newest that was withdrawn, where there is any."""
     wanted = set(places)
     query = select(selection).where(
         selection.c.campaign == campaign,
-        selection.c.state != "withdrawn",
         selection.c.shard.in_({place.shard for place in wanted}),
         selection.c.row.in_({place.row for place in wanted}),
     )
-    found = {Place(row.shard, row.row): row for row in connection.execute(query)}
+    rows = connection.execute(query.order_by(selection.c.state != "withdrawn", selection.c.id))
+    found = {Place(row.shard, row.row): row for row in rows}
     return {place: row for place, row in found.items() if place in wanted}
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from service.errors import Invalid
 from workers import baseline, learner
+from workers.device import Device
 from workers.encoder import Encoder
 from workers.learner import Fitted, fit, predict
 from workers.recipe import Recipe
@@ -78,6 +79,19 @@ def test_the_encoder_is_bitwise_unchanged(tiny: Encoder, labeled: Labeled) -> No
         assert not np.allclose(adapted, embedded, atol=0.05)
         assert checksum(tiny) == before
         assert tiny.embed(tokens).tolist() == embedded.tolist()
+
+
+def test_bfloat16_trains_and_scores_like_float32(tiny: Encoder, labeled: Labeled) -> None:
+    texts, labels = labeled
+    rounded = Encoder.load(tiny.name, Device("cpu", torch.bfloat16, 2_048))
+    tokens, before = tiny.tokenize(texts), checksum(rounded)
+    trained = fit(rounded, tokens, labels, ones(90), 3, 0, LORA)
+
+    assert checksum(rounded) == before
+    assert trained.metrics["chosen"] == "lora"
+    assert accuracy(rounded, trained, tokens, labels) >= 0.7
+    exact = predict(tiny, trained, tokens).probabilities
+    assert np.abs(predict(rounded, trained, tokens).probabilities - exact).mean() < 0.02
 
 
 def test_rows_and_embeddings_in_one_pass(tiny: Encoder, labeled: Labeled, fitted: Fitted) -> None:

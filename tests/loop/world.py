@@ -111,7 +111,7 @@ class World:
             f"{len(theirs)} answers of Label Studio in Postil",
             60,
         )
-        ours = Counter(one["ls_id"] for one in self.annotations(campaign) if one["kind"] == "answer")
+        ours = Counter(one["annotation"] for one in self.annotations(campaign) if one["kind"] == "answer")
         assert set(ours) == set(theirs)
         tasks = Counter(task.ext_id for task in self.label_studio.list_tasks(project))
         assert [ext_id for ext_id, count in tasks.items() if count > 1] == []

@@ -215,15 +215,21 @@ def test_an_unknown_need_is_an_error(tmp_path: Path) -> None:
         Supervisor([program("api", SLEEP, after=("store",))], tmp_path)
 
 
-def test_a_big_log_is_rotated_at_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "LOG_BYTES", 10)
-    log = run.folder / "logs" / "talk.log"
-    log.parent.mkdir()
-    log.write_text("eleven bytes")
-    supervisor = run.start(program("talk", "print('new', flush=True); " + SLEEP))
-    until(lambda: log.exists() and log.read_text() == "new\n")
-    supervisor.stop()
-    assert (run.folder / "logs" / "talk.log.1").read_text() == "eleven bytes"
+def test_a_big_log_is_set_aside_while_its_program_runs(run: Run, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    code = (
+        "import pathlib, time\n"
+        f"print('x' * {processes.LOG_BYTES + 1}, flush=True)\n"
+        f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.05)\n"
+        "print('new', flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    supervisor = run.start(program("talk", code))
+    aside = run.folder / "logs" / "talk.log.1"
+    until(lambda: aside.exists() and supervisor.log("talk").stat().st_size == 0)
+    gate.touch()
+    until(lambda: supervisor.log("talk").read_text() == "new\n")
+    assert set(aside.read_text()) == {"x", "\n"}
 
 
 SUPERVISE = """

@@ -159,10 +159,11 @@ def test_a_stack_is_started_once(stack: Stack) -> None:
 
 
 UP = """
-import sys
+from contextlib import suppress
 from service.settings import Settings
 from service.stack.stack import Stack
-with Stack(Settings.read(), workers=False) as stack:
+# A signal may come before `wait` has begun: then it is a KeyboardInterrupt of this script's own.
+with suppress(KeyboardInterrupt), Stack(Settings.read(), workers=False) as stack:
     stack.start()
     print(*(status.pid for status in stack.states().values()), flush=True)
     stack.wait()

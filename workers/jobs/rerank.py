@@ -55,7 +55,8 @@ def run(held: Held) -> None:
                 selections.rank(connection, row.id, rank, shown, row.predictions)
             elif row.role == "train":
                 freed += 1
-                selections.move(connection, [row.id], "withdrawing" if row.state == "open" else "withdrawn")
+                # Also where it is only chosen: it may be on its way into Label Studio at this moment.
+                selections.move(connection, [row.id], "withdrawing")
         # Of the new ones only as many as give way now: answers that came meanwhile left their places for good.
         selections.choose(connection, campaign.id, campaign.batches, number, new[:freed])
         seconds = time.monotonic() - started

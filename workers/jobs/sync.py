@@ -100,21 +100,22 @@ def _given(task: ChangedTask, one: Any) -> Given:
 
 
 def _sweep(held: Held, client: Client, campaign: Campaign) -> None:
-    """Look for what was deleted, which no poll shows, and for tasks that were pushed twice."""
+    """Look for what was deleted, which no poll shows, and for tasks of ours that nobody waits for any more."""
     with held.context.database.transaction() as connection:
         due = campaign.swept_at is None or clock(connection) - campaign.swept_at > SWEEP_S
         mine = selections.in_states(connection, campaign.id, ["open", "answered", "skipped", "withdrawing"])
+        ours = {_ext_id(row) for row in selections.ever(connection, campaign.id)}
+        ours -= {_ext_id(row) for row in selections.in_states(connection, campaign.id, ["chosen"])}
     if not due:
         return
     tasks = client.list_tasks(campaign.project or 0)
-    kept = {row.task for row in mine}
-    living = {str(Place(row.shard, row.row)) for row in mine}
-    doubles = [task.id for task in tasks if task.ext_id in living and task.id not in kept]
+    pushed = {row.task for row in mine}
+    strays = [task.id for task in tasks if task.ext_id in ours and task.id not in pushed and not task.started]
     with held.step() as connection:
         annotations.forget(connection, campaign, {one for task in tasks for one in task.annotations})
         annotations.lose_tasks(connection, campaign, mine, {task.id for task in tasks})
         campaigns.change(connection, campaign.id, swept_at=clock(connection))
-    client.delete_unstarted(campaign.project or 0, doubles)
+    client.delete_unstarted(campaign.project or 0, strays)
     _forget_versions(held, client, campaign)
 
 
@@ -163,7 +164,7 @@ def _reorder(held: Held, client: Client, campaign: Campaign, asks: Problem) -> N
     """
     with held.context.database.transaction() as connection:
         version = _version(rounds.newest(connection, campaign.id, ranked=True))
-        queue = selections.in_states(connection, campaign.id, ["open", "withdrawing"])
+        queue = selections.in_states(connection, campaign.id, ["open"])
     if campaign.model_version in (None, version) or not queue:
         return
     project = campaign.project or 0
@@ -182,15 +183,17 @@ def _withdraw(held: Held, client: Client, campaign: Campaign) -> None:
         leaving = selections.in_states(connection, campaign.id, ["withdrawing"])
     if not leaving:
         return
-    gone = set(client.delete_unstarted(campaign.project or 0, [row.task for row in leaving]))
+    project = campaign.project or 0
+    there = client.find_tasks(project, [_ext_id(row) for row in leaving])
+    gone = set(client.delete_unstarted(project, [task for tasks in there.values() for task in tasks]))
+    kept = {row.id for row in leaving if set(there.get(_ext_id(row), [])) - gone}
     with held.step() as connection:
+        # An answer that came in between has moved its selection on.
         still = {row.id for row in selections.in_states(connection, campaign.id, ["withdrawing"])}
-        selections.move(
-            connection, [row.id for row in leaving if row.task in gone and row.id in still], "withdrawn"
-        )
-        selections.move(
-            connection, [row.id for row in leaving if row.task not in gone and row.id in still], "open"
-        )
+        back = {row.id: there[_ext_id(row)][0] for row in leaving if row.id in kept & still}
+        selections.move(connection, back, "open")
+        selections.opened(connection, back)
+        selections.move(connection, {row.id for row in leaving} & still - kept, "withdrawn")
         annotations.reopen_pool(connection, campaign.id)
 
 

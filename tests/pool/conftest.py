@@ -1,0 +1,69 @@
+"""A store, a file store and a campaign of one test."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.files import Files
+from service.pool import known_labels, pool, shards
+from service.pool.lines import Line
+from service.pool.pool import Kind, Receipt
+from service.records import Campaign, Example
+from service.store import campaigns
+from service.store.campaigns import NewCampaign
+from service.store.database import Database
+
+
+@dataclass
+class World:
+    """Each call is a transaction of its own."""
+
+    database: Database
+    files: Files
+    id: str
+
+    def campaign(self) -> Campaign:
+        with self.database.transaction() as connection:
+            return campaigns.get(connection, self.id)
+
+    def add(self, *examples: Example, kind: Kind = "pool") -> Receipt:
+        receipt = Receipt()
+        with self.database.transaction() as connection:
+            pool.add(connection, self.files, self.campaign_in(connection), kind, numbered(examples), receipt)
+        return receipt
+
+    def add_labels(self, *examples: Example) -> Receipt:
+        receipt = Receipt()
+        with self.database.transaction() as connection:
+            campaign = self.campaign_in(connection)
+            known_labels.add(connection, self.files, campaign, numbered(examples), receipt)
+        return receipt
+
+    def campaign_in(self, connection: Any) -> Campaign:
+        return campaigns.get(connection, self.id, lock=True)
+
+    def seal(self) -> list[int]:
+        """Close and seal everything; the shards' numbers."""
+        with self.database.transaction() as connection:
+            numbers = pool.close_filling(connection, self.id)
+            for number in numbers:
+                content = shards.seal(self.files, pool.staged_rows(connection, self.id, number))
+                pool.sealed(connection, self.id, number, content)
+        return numbers
+
+
+def numbered(examples: Sequence[Example]) -> list[Line]:
+    return [Line(at + 1, example, False) for at, example in enumerate(examples)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    database = Database(f"sqlite:///{tmp_path / 'postil.sqlite'}")
+    database.upgrade()
+    with database.transaction() as connection:
+        made = campaigns.create(connection, NewCampaign("a campaign", ["good", "bad"], "none"))
+    yield World(database, Files(tmp_path / "files"), made.id)
+    database.close()

@@ -1,0 +1,150 @@
+import pytest
+from sqlalchemy import select
+
+from service.errors import Conflict
+from service.pool import pool, shards
+from service.pool.lines import Line, Rejection
+from service.pool.pool import BATCH, Receipt, ingest
+from service.pool.shards import SHARD_ROWS
+from service.pool.text import role_key
+from service.records import Example, Place
+from service.store.schema import alias, label, staged
+from tests.pool.conftest import World, numbered
+
+
+def test_examples_get_places_in_order(world: World) -> None:
+    assert world.add(Example("one", "a"), Example("two")) == Receipt(received=2, added=2)
+    assert world.add(Example("three", "c")) == Receipt(received=1, added=1)
+    with world.database.reading() as connection:
+        by_id, by_text = pool.find(connection, world.files, world.id, ["a", "c", "x"], ["two", "none"])
+        assert pool.size(connection, world.id) == 3
+    assert by_id == {"a": Place(0, 0), "c": Place(0, 2)}
+    assert by_text == {"two": Place(0, 1)}
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_duplicates_become_aliases_of_the_first(world: World, sealed: bool) -> None:
+    first = world.add(
+        Example("one text", "a"), Example(" one\ttext", "b"), Example("one text"), Example("two", "c")
+    )
+    assert first == Receipt(received=4, added=2, duplicates=2)
+    if sealed:
+        assert world.seal() == [0]
+    again = world.add(Example("one text", "a"), Example("one text", "d"), Example("two"), Example("three"))
+    assert again == Receipt(received=4, added=1, duplicates=3)
+    with world.database.reading() as connection:
+        known = connection.execute(
+            select(alias.c.ext_id, alias.c.shard, alias.c.row).order_by(alias.c.ext_id)
+        ).all()
+        by_id, _ = pool.find(connection, world.files, world.id, ["a", "b", "c", "d"], [])
+    assert [tuple(row) for row in known] == [("b", 0, 0), ("d", 0, 0)]
+    assert by_id == {"a": Place(0, 0), "b": Place(0, 0), "c": Place(0, 1), "d": Place(0, 0)}
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_an_id_names_one_text_for_ever(world: World, sealed: bool) -> None:
+    world.add(Example("one", "a"), Example("one", "alias"))
+    if sealed:
+        world.seal()
+    receipt = world.add(
+        Example("another", "a"), Example("another", "alias"), Example("new", "n"), Example("newer", "n")
+    )
+    assert receipt == Receipt(
+        received=4,
+        added=1,
+        rejected=3,
+        errors=[
+            Rejection(1, "the id 'a' already names another text"),
+            Rejection(2, "the id 'alias' already names another text"),
+            Rejection(4, "the id 'n' already names another text"),
+        ],
+    )
+
+
+def test_the_same_upload_twice_adds_nothing(world: World) -> None:
+    examples = [Example(f"text {at // 2}", f"id {at}") for at in range(20)]
+    assert world.add(*examples) == Receipt(received=20, added=10, duplicates=10)
+    assert world.add(*examples) == Receipt(received=20, duplicates=20)
+    world.seal()
+    assert world.add(*examples) == Receipt(received=20, duplicates=20)
+    with world.database.reading() as connection:
+        assert pool.size(connection, world.id) == 10
+
+
+def test_labels_that_come_along_train_once(world: World) -> None:
+    receipt = world.add(
+        Example("one", label="good"),
+        Example("one", label="bad"),
+        Example("two", label="ugly"),
+        Example("three"),
+    )
+    assert (receipt.added, receipt.duplicates, receipt.labels) == (2, 1, 1)
+    assert receipt.errors == [Rejection(3, "the label 'ugly' is not one of the campaign's")]
+    assert world.add(Example("three", label="bad"), Example("one", label="bad")).labels == 1
+    with world.database.reading() as connection:
+        rows = connection.execute(select(label).order_by(label.c.version)).all()
+    assert [(row.version, row.row, row.value, row.source, row.role, row.role_key) for row in rows] == [
+        (1, 0, "good", "import", "train", role_key("one")),
+        (2, 1, "bad", "import", "train", role_key("three")),
+    ]
+
+
+def test_the_test_set_is_apart_and_needs_labels(world: World) -> None:
+    world.add(Example("one", "a"))
+    receipt = world.add(Example("one", "a", label="good"), Example("two"), kind="test")
+    assert receipt == Receipt(
+        received=2, added=1, rejected=1, errors=[Rejection(2, "a test example needs a 'label'")]
+    )
+    assert world.seal() == [0, 1]
+    with world.database.reading() as connection:
+        (row,) = pool.all_shards(connection, world.id, "test")
+        assert (pool.size(connection, world.id), pool.size(connection, world.id, "test")) == (1, 1)
+    assert shards.columns(world.files, row.content, ["label", "ext_id"]) == {
+        "label": ["good"],
+        "ext_id": ["a"],
+    }
+
+
+def test_a_full_shard_is_closed_and_the_next_one_opened(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "SHARD_ROWS", 4)
+    assert SHARD_ROWS == 65_536
+    world.add(*(Example(f"text {at}") for at in range(10)))
+    with world.database.reading() as connection:
+        rows = [(row.number, row.state, row.rows) for row in pool.all_shards(connection, world.id)]
+    assert rows == [(0, "full", 4), (1, "full", 4), (2, "filling", 2)]
+    world.add(*(Example(f"more {at}") for at in range(2)))
+    with world.database.reading() as connection:
+        assert pool.all_shards(connection, world.id)[-1].state == "full"
+    assert world.seal() == [0, 1, 2]
+    with world.database.reading() as connection:
+        assert connection.execute(select(staged)).first() is None
+        _, by_text = pool.find(connection, world.files, world.id, [], ["text 9", "more 1"])
+    assert by_text == {"text 9": Place(2, 1), "more 1": Place(2, 3)}
+
+
+def test_a_shard_is_sealed_once(world: World) -> None:
+    world.add(Example("one"))
+    world.seal()
+    with (
+        pytest.raises(Conflict, match="shard 0 of campaign .* is not waiting"),
+        world.database.transaction() as connection,
+    ):
+        pool.sealed(connection, world.id, 0, "other")
+
+
+def test_ingest_commits_by_batches_and_counts_rejections() -> None:
+    receipt, batches = Receipt(), []
+    bad = [Rejection(at, "bad") for at in range(150)]
+    good: list[Line] = numbered([Example(str(at)) for at in range(BATCH + 1)])
+    ingest([*bad, *good], receipt, lambda batch: batches.append(len(batch)))
+    assert batches == [BATCH, 1]
+    assert (receipt.received, receipt.rejected, len(receipt.errors)) == (150, 150, 100)
+
+
+def test_long_texts_make_small_batches() -> None:
+    batches: list[int] = []
+    lines = numbered([Example("x" * 50_000)] * 400 + [Example("y", meta={"z": "m" * 1_000_000})] * 17)
+    ingest(lines, Receipt(), lambda batch: batches.append(len(batch)))
+    assert batches == [320, 92, 5]

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from service.files import Files
+from service.pool import shards
+from service.pool.shards import Row
+from service.pool.text import digest, role_key
+
+
+def row(text: str, ext_id: str | None = None, **more: object) -> Row:
+    values: dict[str, object] = {"domain": None, "meta": None, "label": None} | more
+    return Row(text, digest(text), role_key(text), ext_id, **values)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+def test_a_sealed_shard_gives_back_what_went_in(files: Files) -> None:
+    rows = [row("one", "a", meta={"n": [1, None]}), row("two", domain="web"), row("zwölf", "c", label="good")]
+    key = shards.seal(files, rows)
+    assert shards.examples(files, key, [2, 0]) == [
+        {"text": "zwölf", "ext_id": "c", "domain": None, "meta": None, "label": "good"},
+        {"text": "one", "ext_id": "a", "domain": None, "meta": '{"n":[1,null]}', "label": None},
+    ]
+    assert shards.columns(files, key, ["text", "domain"]) == {
+        "text": ["one", "two", "zwölf"],
+        "domain": [None, "web", None],
+    }
+    assert shards.role_keys(files, key).tolist() == [role_key("one"), role_key("two"), role_key("zwölf")]
+
+
+def test_equal_contents_share_a_folder_and_others_do_not(files: Files) -> None:
+    key = shards.seal(files, [row("one", "a"), row("two")])
+    assert shards.seal(files, [row("one", "a"), row("two")]) == key
+    assert shards.seal(files, [row("two"), row("one", "a")]) != key
+    assert shards.seal(files, [row("one", "b"), row("two")]) != key
+    assert shards.seal(files, [row("one", "a", label="good"), row("two")]) != key
+    assert len(list((files.root / "shards").iterdir())) == 4
+    assert not list((files.root / "passing").iterdir())
+
+
+def test_a_seal_that_breaks_leaves_nothing(files: Files) -> None:
+    with pytest.raises(TypeError):
+        shards.seal(files, [row("one", meta={"n": object()})])
+    assert not (files.root / "shards").exists()

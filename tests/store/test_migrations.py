@@ -1,0 +1,77 @@
+"""The migrations make the very schema that the tables in `service.store.schema` describe."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, create_engine, inspect, text
+
+from service.store import database as database_module
+from service.store.database import Database
+from service.store.schema import metadata
+
+MIGRATIONS = Path(database_module.__file__).parent / "migrations"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path / 'postil.sqlite'}")
+    yield database
+    database.close()
+
+
+def statements(connection: Connection) -> dict[str, set[str]]:
+    """The parts of every CREATE statement, by table or index: two databases alike in them are alike."""
+    query = text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'")
+    return {
+        name: {part.strip() for part in sql.replace("\n", " ").split(",")}
+        for name, sql in connection.execute(query)
+    }
+
+
+def test_nothing_is_left_to_generate(database: Database) -> None:
+    database.upgrade()
+    with database.reading() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_statements_are_those_of_the_tables(database: Database, tmp_path: Path) -> None:
+    database.upgrade()
+    other = create_engine(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    with other.begin() as connection:
+        metadata.create_all(connection)
+        wanted = statements(connection)
+    other.dispose()
+    with database.reading() as connection:
+        assert statements(connection) == wanted
+
+
+def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    database.upgrade()
+    with database.reading() as connection:
+        once = statements(connection)
+    database.upgrade()
+    with database.reading() as connection:
+        assert statements(connection) == once
+
+
+def test_down_to_nothing_and_up_again(database: Database) -> None:
+    database.upgrade()
+    with database.reading() as connection:
+        once = statements(connection)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.transaction() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    database.upgrade()
+    with database.reading() as connection:
+        assert statements(connection) == once
