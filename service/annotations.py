@@ -43,7 +43,8 @@ def take(
 
     Returns how many were news, by kind: answer, skip, invalid, foreign.
     """
-    news = [one for one in given if not _known(connection, campaign.id, one.id, one.revision)]
+    once = {(one.id, one.revision): one for one in given}.values()
+    news = [one for one in once if not _known(connection, campaign.id, one.id, one.revision)]
     living = selections.at(connection, campaign.id, {place for one in news if (place := _place(one))})
     counts: Counter[str] = Counter()
     touched: set[Place] = set()

@@ -170,6 +170,13 @@ def predict(
     return Predictions(probabilities, vectors, time.perf_counter() - started)
 
 
+def predict_frozen(fitted: Fitted, embeddings: NDArray[np.floating]) -> Predictions:
+    """What `predict` answers for an adapter without LoRA, from base embeddings (n, d) that are there already."""
+    started = time.perf_counter()
+    z = fitted.recipe.scale * (embeddings.astype(np.float32) @ fitted.weight.T + fitted.bias)
+    return Predictions(baseline.softmax(z / fitted.temperature), None, time.perf_counter() - started)
+
+
 def measure_rate(
     encoder: Encoder, fitted: Fitted, tokens: Tokens, rng: np.random.Generator, sample: int = 256
 ) -> float:

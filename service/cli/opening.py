@@ -26,6 +26,8 @@ from service.settings import Settings
 from service.stack.credentials import credential
 
 ROUND_SIZE = 50
+SCORE_S = 10.0
+"""A random part of the pool is scored for so long: the person who looks on has little time."""
 QUESTION = "Which topic is this documentation about?"
 PROJECT_WITHIN_S = 120.0
 LOOK_S = 0.5
@@ -80,7 +82,7 @@ def free_name(stem: str, taken: set[str]) -> str:
 def _create(api: Api, stem: str, labels: Sequence[str], instruction: str) -> str:
     name = free_name(stem, {one["name"] for one in api.campaigns()})
     values = {"name": name, "labels": list(labels), "model": encoder.path(), "instruction": instruction}
-    api.create(**values, round_size=ROUND_SIZE)
+    api.create(**values, round_size=ROUND_SIZE, score_seconds=SCORE_S)
     return name
 
 

@@ -56,6 +56,9 @@ def believe(
     if (None if held is None else (held.value, held.source)) == (
         None if value is None else (value, "annotation")
     ):
+        if held is not None and held.annotations != annotations:
+            mine = update(label).where(label.c.campaign == campaign, label.c.version == held.version)
+            connection.execute(mine.values(annotations=annotations))
         return False
     version = campaigns.count_up(connection, campaign, "label_version")
     if held is not None:

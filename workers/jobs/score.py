@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from service.store import campaigns, rounds
 from workers import learner
-from workers.encodings import PROBABILITIES, ROWS
+from workers.encodings import EMBEDDINGS, PROBABILITIES, ROWS
 from workers.held import Held
 from workers.tokens import Tokens
 
@@ -20,14 +20,17 @@ def run(held: Held) -> None:
     encoder = held.context.encoder(campaign.model)
     fitted = held.context.fitted(encoder, round_.adapter)
     rows = sample(encoding.rows, round_.metrics["score_share"], round_.seed, number, shard)
-    tokens = Tokens.load(files.path(encoding.path))
-    predictions = learner.predict(
-        encoder,
-        fitted,
-        tokens,
-        rows,
-        progress=lambda done, total: held.progress(done, total, f"round {number}: scoring the pool"),
-    )
+    if fitted.lora:
+        predictions = learner.predict(
+            encoder,
+            fitted,
+            Tokens.load(files.path(encoding.path)),
+            rows,
+            progress=lambda done, total: held.progress(done, total, f"round {number}: scoring the pool"),
+        )
+    else:
+        base = np.load(files.path(encoding.path) / EMBEDDINGS, mmap_mode="r")
+        predictions = learner.predict_frozen(fitted, base[rows])
     name = held.folder(f"scores/{campaign.id}/{number}/{shard}")
     with files.new(name) as folder:
         np.save(folder / ROWS, rows.astype(np.int32))

@@ -18,6 +18,8 @@ from workers.held import Held
 from workers.tokens import Tokens, concat
 
 CONTROL_AT_LEAST = 10
+RATE_ROWS = 100
+"""Fewer rows say too little of how fast the pool will be scored."""
 
 
 class Labels:
@@ -65,17 +67,23 @@ def run(held: Held) -> None:
     )
     train_seconds = time.monotonic() - started
 
-    held.progress(0, 1, f"round {number}: measuring on {len(measuring)} examples")
-    measured = _tokens(held, encoded, measuring)
     words = f"round {number}: measuring on {len(measuring)} examples"
+    held.progress(0, 1, words)
+    measured = _tokens(held, encoded, measuring)
+    frozen = encodings.embeddings(files, encoded, measuring)
+
+    def ask(model: learner.Fitted, words: str) -> learner.Predictions:
+        if not model.lora and len(frozen):
+            return learner.predict_frozen(model, frozen)
+        return learner.predict(encoder, model, measured, progress=_telling(held, words))
+
+    predicted = ask(fitted, words)
     arrays = {
         curve.PLACES: np.array([(place.shard, place.row) for place in measuring], dtype=np.int32).reshape(
             -1, 2
         ),
-        curve.ADAPTER: learner.predict(
-            encoder, fitted, measured, progress=_telling(held, words)
-        ).probabilities,
-        curve.BASELINE: _baseline(held, encoded, own, measuring, len(campaign.labels)),
+        curve.ADAPTER: predicted.probabilities,
+        curve.BASELINE: _baseline(held, encoded, own, frozen, len(campaign.labels)),
     }
     if len(control.places) >= CONTROL_AT_LEAST and len(np.unique(control.classes)) > 1:
         reference = learner.fit(
@@ -87,17 +95,18 @@ def run(held: Held) -> None:
             round_.seed,
             progress=_telling(held, f"round {number}: a reference on {len(control.places)} random labels"),
         )
-        arrays[curve.CONTROL] = learner.predict(encoder, reference, measured).probabilities
-    rate = learner.measure_rate(
-        encoder, fitted, measured if len(measured) else tokens, np.random.default_rng(0)
-    )
+        arrays[curve.CONTROL] = ask(reference, words).probabilities
+    rate = predicted.rate
+    if len(measured) < RATE_ROWS and fitted.lora:
+        rate = learner.measure_rate(encoder, fitted, tokens, np.random.default_rng(round_.seed))
     pool_rows = sum(row.rows for row in sealed)
     facts = {
         "trained_on": len(usable),
         "near_measured": len(train) - len(usable),
         "control_labels": len(control.places),
         "rate": rate,
-        "score_share": min(1.0, campaign.score_seconds * rate / max(1, pool_rows)),
+        # A head on the frozen model is asked from embeddings that are there: that takes no time.
+        "score_share": min(1.0, campaign.score_seconds * rate / max(1, pool_rows)) if fitted.lora else 1.0,
     }
     adapter_name = held.folder(f"adapters/{campaign.id}/r{number}")
     predictions_name = held.folder(f"predictions/{campaign.id}/r{number}")
@@ -106,7 +115,7 @@ def run(held: Held) -> None:
             np.save(folder / name, array)
     with files.new(adapter_name) as folder:
         adapter.save(fitted, folder, campaign.labels, _lineage(campaign, round_, encoder), facts)
-    score_s = pool_rows * facts["score_share"] / max(rate, 1e-6)
+    score_s = pool_rows * facts["score_share"] / rate if fitted.lora else 0.0
     with held.effects() as connection:
         rounds.change(
             connection,
@@ -177,10 +186,9 @@ def _tokens(held: Held, encoded: dict[int, Row[Any]], places: list[Place]) -> To
 
 
 def _baseline(
-    held: Held, encoded: dict[int, Row[Any]], own: Labels, measuring: list[Place], classes: int
+    held: Held, encoded: dict[int, Row[Any]], own: Labels, asked: NDArray[np.float16], classes: int
 ) -> NDArray[np.float32]:
     known = encodings.embeddings(held.context.files, encoded, own.places)
-    asked = encodings.embeddings(held.context.files, encoded, measuring)
     if not len(asked):
         return np.empty((0, classes), dtype=np.float32)
     return baseline.fit_predict(known, own.classes, own.weights, asked, classes)

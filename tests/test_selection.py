@@ -1,0 +1,181 @@
+"""What comes into the queue: shares, roles and places, on a real store and real shards."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.files import Files
+from service.pool import pool, shards
+from service.pool.lines import Line
+from service.pool.text import draws, role_key
+from service.records import Example, Place
+from service.store import campaigns, labels, selections
+from service.store.campaigns import NewCampaign
+from service.store.database import Database
+from workers import selection
+from workers.selection import Pick, Situation
+
+
+@dataclass
+class World:
+    database: Database
+    files: Files
+    campaign: str
+
+    def add(self, texts: list[str], kind: pool.Kind = "pool", label: str | None = None) -> None:
+        """Post and seal these texts."""
+        with self.database.transaction() as connection:
+            campaign = campaigns.get(connection, self.campaign)
+            lines = [Line(at, Example(text, label=label), False) for at, text in enumerate(texts)]
+            pool.add(connection, self.files, campaign, kind, lines, pool.Receipt())
+            for number in pool.close_filling(connection, self.campaign):
+                content = shards.seal(self.files, pool.staged_rows(connection, self.campaign, number))
+                pool.sealed(connection, self.campaign, number, content)
+
+    def look(self) -> Situation:
+        with self.database.transaction() as connection:
+            campaign = campaigns.get(connection, self.campaign)
+            return selection.situation(connection, self.files, campaign, 0)
+
+    def select(self, count: int, seed: int = 0) -> tuple[Situation, list[Pick]]:
+        """Choose a batch at random and write it down."""
+        now = self.look()
+        picks = selection.batch(now, count, "random", np.random.default_rng(seed))
+        chosen = selection.describe(now, picks, range(now.campaign.place, now.campaign.place + len(picks)))
+        with self.database.transaction() as connection:
+            selections.choose(connection, self.campaign, now.campaign.batches + 1, 0, chosen)
+            campaigns.change(connection, self.campaign, batches=now.campaign.batches + 1)
+            campaigns.count_up(connection, self.campaign, "place", len(picks))
+        return now, picks
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    database = Database(f"sqlite:///{tmp_path / 'postil.sqlite'}")
+    database.upgrade()
+    with database.transaction() as connection:
+        new = NewCampaign(name="one", labels=["a", "b"], model="m", seed=5, holdout_size=20)
+        campaign = campaigns.create(connection, new).id
+    yield World(database, Files(tmp_path / "files"), campaign)
+    database.close()
+
+
+def texts(count: int, word: str = "text") -> list[str]:
+    """Texts that differ in a word, not in a number alone."""
+    return [
+        f"{word} {chr(97 + at // 676 % 26)}{chr(97 + at // 26 % 26)}{chr(97 + at % 26)}"
+        for at in range(count)
+    ]
+
+
+def test_a_fifth_is_drawn_half_control_half_hold_out_evenly_spread(world: World) -> None:
+    world.add(texts(1000))
+    _, picks = world.select(50)
+    roles = [pick.role for pick in picks]
+    assert Counter(roles) == {"train": 40, "control": 5, "hold-out": 5}
+    assert [at for at, role in enumerate(roles) if role != "train"] == [2, 7, 12, 17, 22, 27, 32, 37, 42, 47]
+
+
+def test_shares_hold_over_many_small_batches(world: World) -> None:
+    world.add(texts(1000))
+    roles: Counter[str] = Counter()
+    for seed in range(15):
+        roles.update(pick.role for pick in world.select(7, seed)[1])
+    assert roles["train"] + roles["control"] + roles["hold-out"] == 105
+    assert (roles["control"], roles["hold-out"]) == (10, 10)
+
+
+def test_the_text_decides_the_role_before_any_label(world: World) -> None:
+    world.add(texts(1000))
+    now, picks = world.select(100)
+    for pick in picks:
+        draw = now.draws[pick.position]
+        assert pick.role == ("hold-out" if draw < 0.1 else "control" if draw < 0.2 else "train")
+
+
+def test_draws_go_by_the_draw_so_that_late_texts_catch_up(world: World) -> None:
+    """Given a second pool after ten draws for the hold-out, then the next ones are those that a sample of the
+    whole would hold: all draws below one threshold."""
+    world.add(texts(500, "early"))
+    world.select(100)
+    world.add(texts(500, "late"))
+    world.select(100, seed=1)
+    now = world.look()
+    with world.database.transaction() as connection:
+        held = [
+            Place(row.shard, row.row)
+            for row in selections.taken(connection, world.campaign)
+            if row.role == "hold-out"
+        ]
+    drawn = set(now.pool.positions(held).tolist())
+    assert len(drawn) == 20
+    late = {at for at in drawn if now.pool.numbers[at] == 1}
+    lowest_late = set(
+        np.flatnonzero(now.pool.numbers == 1)[np.argsort(now.draws[now.pool.numbers == 1])[: len(late)]]
+    )
+    assert late == lowest_late
+    assert len(late) >= 8
+
+
+def test_a_full_hold_out_gives_its_slots_and_its_texts_to_training(world: World) -> None:
+    world.add(texts(1000))
+    for seed in range(5):
+        world.select(60, seed)
+    now, picks = world.select(100, seed=9)
+    assert now.holdout_room == 0
+    assert Counter(pick.role for pick in picks)["hold-out"] == 0
+    assert any(now.draws[pick.position] < 0.1 for pick in picks if pick.role == "train")
+
+
+def test_a_test_set_measures_instead_and_what_is_like_it_never_trains(world: World) -> None:
+    world.add(["Text AAB!", "text aac."], kind="test", label="a")
+    world.add(texts(60))
+    now, picks = world.select(60)
+    assert now.short
+    chosen = {now.pool.places(np.array([pick.position]))[0].row for pick in picks}
+    assert chosen == set(range(60)) - {1, 2}
+    assert "hold-out" not in {pick.role for pick in picks}
+
+
+def test_what_is_like_a_hold_out_text_never_trains(world: World) -> None:
+    originals = texts(300)
+    world.add(originals + [one.upper() + "!" for one in originals])
+    seen: dict[int, set[str]] = {}
+    for seed in range(10):
+        now, picks = world.select(40, seed)
+        for pick in picks:
+            seen.setdefault(int(now.pool.role_keys[pick.position]), set()).add(pick.role)
+    assert all(roles == {"hold-out"} for roles in seen.values() if "hold-out" in roles)
+
+
+def test_nothing_is_chosen_twice_and_known_labels_are_not_asked_for(world: World) -> None:
+    world.add(texts(50, "known"), label="a")
+    world.add(texts(50))
+    picked: list[int] = []
+    for seed in range(3):
+        now, picks = world.select(30, seed)
+        picked += [pick.position for pick in picks]
+    assert now.short
+    assert sorted(picked) == list(range(50, 100))
+    with world.database.transaction() as connection:
+        assert labels.count(connection, world.campaign) == {"import": 50}
+
+
+def test_the_same_seed_draws_the_same(world: World) -> None:
+    world.add(texts(200))
+    now = world.look()
+    again = world.look()
+    one = selection.batch(now, 40, "random", np.random.default_rng(3))
+    two = selection.batch(again, 40, "random", np.random.default_rng(3))
+    assert one == two
+
+
+def test_draws_are_uniform_and_of_the_seed() -> None:
+    keys = [role_key(text) for text in texts(5000)]
+    first, second = draws(keys, 1), draws(keys, 2)
+    assert np.histogram(first, 10, (0, 1))[0].min() > 420
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.05
