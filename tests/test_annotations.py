@@ -86,7 +86,9 @@ def believed(connection: Connection, campaign: Campaign) -> dict[int, tuple[str,
 
 
 def states(connection: Connection, campaign: Campaign) -> list[str]:
-    rows = selections.in_states(connection, campaign.id, ["open", "answered", "skipped", "withdrawing", "withdrawn"])
+    rows = selections.in_states(
+        connection, campaign.id, ["open", "answered", "skipped", "withdrawing", "withdrawn"]
+    )
     return [row.state for row in sorted(rows, key=lambda row: row.row)]
 
 
@@ -100,7 +102,9 @@ def test_answers_become_labels_with_their_role(connection: Connection, campaign:
     }
     assert states(connection, campaign) == ["answered"] * 3
     assert labels.count(connection, campaign.id) == {"train": 1, "control": 1, "hold-out": 1}
-    rows = connection.execute(select(annotation.c.shown, annotation.c.lead_time).order_by(annotation.c.ls_id)).all()
+    rows = connection.execute(
+        select(annotation.c.shown, annotation.c.lead_time).order_by(annotation.c.ls_id)
+    ).all()
     assert [tuple(row) for row in rows] == [(SHOWN, 1.5), (None, 1.5), (None, 1.5)]
 
 
@@ -111,7 +115,9 @@ def test_what_is_known_is_no_news(connection: Connection, campaign: Campaign) ->
     assert campaigns.get(connection, campaign.id).label_version == 1
 
 
-def test_an_edit_is_a_new_revision_and_a_new_label_version(connection: Connection, campaign: Campaign) -> None:
+def test_an_edit_is_a_new_revision_and_a_new_label_version(
+    connection: Connection, campaign: Campaign
+) -> None:
     annotations.take(connection, campaign, [given(1, 0)], read)
     annotations.take(connection, campaign, [given(1, 0, "bad", revision="2")], read)
     assert believed(connection, campaign) == {0: ("bad", "train", 1)}
@@ -151,7 +157,9 @@ def test_a_skip_ends_the_task_and_makes_no_label(connection: Connection, campaig
 
 
 @pytest.mark.parametrize("result", ["ugly", [], None, {"foo": [1]}])
-def test_what_cannot_be_read_is_kept_with_the_reason(connection: Connection, campaign: Campaign, result: Any) -> None:
+def test_what_cannot_be_read_is_kept_with_the_reason(
+    connection: Connection, campaign: Campaign, result: Any
+) -> None:
     assert annotations.take(connection, campaign, [given(1, 0, result)], read) == {"invalid": 1}
     row = connection.execute(select(annotation)).one()
     assert (row.kind, row.value, row.result) == ("invalid", None, result)
@@ -165,7 +173,9 @@ def test_what_cannot_be_read_is_kept_with_the_reason(connection: Connection, cam
 
 
 @pytest.mark.parametrize("ext_id", [None, "", "0-9", "x", "0-0-0", "-1-2"])
-def test_tasks_of_others_make_no_label(connection: Connection, campaign: Campaign, ext_id: str | None) -> None:
+def test_tasks_of_others_make_no_label(
+    connection: Connection, campaign: Campaign, ext_id: str | None
+) -> None:
     assert annotations.take(connection, campaign, [given(1, 0, ext_id=ext_id)], read) == {"foreign": 1}
     assert believed(connection, campaign) == {}
     assert states(connection, campaign) == ["open"] * 3
@@ -216,7 +226,9 @@ def test_a_withdrawing_task_that_was_answered_counts(connection: Connection, cam
 
 
 def test_an_answer_goes_before_an_imported_label(connection: Connection, campaign: Campaign) -> None:
-    assert labels.import_known(connection, campaign.id, {Place(0, 0): ("bad", 7), Place(0, 5): ("bad", 9)}) == 2
+    assert (
+        labels.import_known(connection, campaign.id, {Place(0, 0): ("bad", 7), Place(0, 5): ("bad", 9)}) == 2
+    )
     annotations.take(connection, campaign, [given(1, 0, skipped=True)], read)
     assert believed(connection, campaign) == {0: ("bad", "train", 0), 5: ("bad", "train", 0)}
     annotations.take(connection, campaign, [given(2, 0, "good")], read)
@@ -225,7 +237,9 @@ def test_an_answer_goes_before_an_imported_label(connection: Connection, campaig
 
 
 def test_annotators_who_answered_lately(connection: Connection, campaign: Campaign) -> None:
-    annotations.take(connection, campaign, [given(1, 0), given(2, 1, annotator=2), given(3, 2, annotator=2)], read)
+    annotations.take(
+        connection, campaign, [given(1, 0), given(2, 1, annotator=2), given(3, 2, annotator=2)], read
+    )
     assert annotations.annotators(connection, campaign.id, 60) == 2
     assert annotations.annotators(connection, campaign.id, -1) == 0
 

@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -51,6 +51,14 @@ class Served:
     def post_lines(self, path: str, body: str | bytes, **headers: str) -> httpx.Response:
         """POST JSON Lines."""
         return self.http.post(path, content=body, headers={"Content-Type": "application/x-ndjson"} | headers)
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    """Until it is so, 20 s at the most."""
+    deadline = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen within 20 s"
+        time.sleep(0.02)
 
 
 @dataclass

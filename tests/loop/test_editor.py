@@ -26,7 +26,7 @@ def test_an_open_task_outlives_a_rerank(
     page.click("button[type=submit]")
     page.goto(f"{addresses.label_studio}/projects/{project}/data?labeling=1")
     page.wait_for_selector("text=Submit")
-    page.get_by_text(labels[0], exact=True).first.click()
+    page.locator(f"input[name='{labels[0]}']").first.check()
     before = set(world.answers_in_label_studio(project))
     with world.annotator() as someone:
         for _ in range(25):
@@ -38,7 +38,7 @@ def test_an_open_task_outlives_a_rerank(
     )
     world.wait(lambda: world.label_studio.model_version(project) == "r1", "the new order in Label Studio", 60)
     others = before | set(world.answers_in_label_studio(project))
-    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("button", name="Submit").first.click()
     new = world.wait(
         lambda: set(world.answers_in_label_studio(project)) - others, "the open task's answer", 30
     )

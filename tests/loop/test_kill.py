@@ -45,4 +45,4 @@ def test_killing_each_process_once_loses_nothing(world: World, docstrings: Corpu
     status = world.status(campaign)
     assert status["asked"] == BUDGET
     assert sum(status["labels"].values()) == BUDGET
-    world.wait(lambda: world.rounds(campaign)[-1]["labels"] == BUDGET, "the last round")
+    world.wait(lambda: world.last_round(campaign).get("labels") == BUDGET, "the last round")

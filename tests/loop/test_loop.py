@@ -3,6 +3,7 @@
 import pytest
 
 from service.demo.docstrings import Corpus
+from service.label_studio.problems import problem
 from tests.loop.world import People, World, truthful
 
 
@@ -36,7 +37,7 @@ def test_a_campaign_with_two_annotators(world: World, docstrings: Corpus, model:
     assert status["labels"].get("hold-out", 0) == 0
     assert status["labels"]["control"] == pytest.approx(12, abs=2)
     assert sum(status["labels"].values()) == 120
-    world.wait(lambda: world.rounds(campaign)[-1]["ranked_at"], "the last round")
+    world.wait(lambda: world.last_round(campaign).get("ranked_at"), "the last round")
     rounds = world.rounds(campaign)
     assert [one["state"] for one in rounds] == ["done"] * len(rounds)
     assert rounds[-1]["labels"] == 120
@@ -55,7 +56,7 @@ def test_edits_deletions_and_nonsense_are_taken_in(world: World, docstrings: Cor
     campaign = world.create(labels=labels, model=model, budget=30, round_size=1000)
     world.post(f"/v1/campaigns/{campaign}/pool", [{"text": one.text} for one in pool])
     project = world.project(campaign)
-    people = People(world, project, labels, lambda task, rng: labels[0])
+    asks = problem("single_label", labels)
 
     def counts() -> tuple[int, int, int]:
         status = world.status(campaign)
@@ -67,14 +68,12 @@ def test_edits_deletions_and_nonsense_are_taken_in(world: World, docstrings: Cor
         for _ in range(5):
             task = ann.next(project)
             assert task is not None
-            tasks.append((task, ann.submit(task, people.asks.to_result(labels[0]), 1.0)))
+            tasks.append((task, ann.submit(task, asks.to_result(labels[0]), 1.0)))
         world.wait(lambda: counts() == (5, 0, 0), "five labels")
-        ann.update(tasks[0][1], people.asks.to_result(labels[1]))
+        ann.update(tasks[0][1], asks.to_result(labels[1]))
         ann.delete(tasks[1][1])
         ann.update(tasks[2][1], [{"foo": 1}])
-        ben.submit(
-            tasks[3][0], people.asks.to_result(labels[1]), 1.0
-        )  # the second of two: the first one holds
+        ben.submit(tasks[3][0], asks.to_result(labels[1]), 1.0)  # the second of two: the first one holds
         world.label_studio.send("DELETE", f"/api/tasks/{tasks[4][0].id}/")
         hand_made = {"data": {"text": "made by hand"}, "annotations": [{"result": []}]}
         world.label_studio.send("POST", f"/api/projects/{project}/import", None, [hand_made])
@@ -111,5 +110,5 @@ def test_pause_changes_in_flight_and_the_end_of_the_pool(
     with People(world, project, labels, answer, people=2):
         world.wait(lambda: world.status(campaign)["phase"] == "pool used up", "the end of the pool", 240)
     world.assert_nothing_lost(campaign, project)
-    world.wait(lambda: world.rounds(campaign)[-1]["labels"] == len(pool), "the last round")
+    world.wait(lambda: world.last_round(campaign).get("labels") == len(pool), "the last round")
     assert world.rounds(campaign)[-1]["strategy"] == "entropy"

@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,10 @@ class World:
 
     def rounds(self, campaign: str) -> list[dict[str, Any]]:
         return list(self.get(f"/v1/campaigns/{campaign}/rounds")["rounds"])
+
+    def last_round(self, campaign: str) -> dict[str, Any]:
+        """The newest round; {} before the first."""
+        return (self.rounds(campaign) or [{}])[-1]
 
     def wait(self, true: Callable[[], Any], what: str, seconds: float = 240.0) -> Any:
         end = time.monotonic() + seconds
@@ -204,11 +208,3 @@ def truthful(truth: dict[str, str], labels: list[str], wrong: float = 0.0, skips
         return truth[task.data["text"]]
 
     return answer
-
-
-def until(seconds: float) -> Iterator[float]:
-    """Ticks of half a second, for so long."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        yield left
-        time.sleep(0.5)

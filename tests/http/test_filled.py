@@ -1,0 +1,220 @@
+"""What a campaign in the midst of its work shows: status, rounds, curve, queue, jobs, adapters, exports."""
+
+import csv
+import io
+import json
+import tarfile
+from typing import Any
+
+import httpx
+import pytest
+
+from service.measure import wilson
+from tests.http.conftest import MEASURED, ROUNDS, TOPICS, Served
+
+
+def get(served: Served, campaign: str, path: str = "") -> Any:
+    response = served.http.get(f"/v1/campaigns/{campaign}{path}")
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def test_status(served: Served, filled: str) -> None:
+    shown = get(served, filled)
+    assert shown["warnings"] == ["12% of the words are unknown to all-MiniLM-L6-v2"]
+    assert shown["label_studio"] == {"project": 7, "url": "http://127.0.0.1:9/projects/7"}
+    status = shown["status"]
+    assert status.pop("pace") >= 0
+    assert status == {
+        "phase": "labeling",
+        "examples": 600,
+        "aliases": 0,
+        "test_examples": 0,
+        "labels": {"train": 277, "control": 80, "hold-out": 80},
+        "annotations": {"answer": 437, "skip": 3, "invalid": 1},
+        "queue": {"chosen": 10, "open": 49},
+        "asked": 437 + 49 + 10,
+        "budget_left": 600 - 496,
+        "changes": 7,
+        "round": {"number": 6, "state": "training"},
+        "rounds_done": 5,
+        "label_studio_error": None,
+    }
+
+
+def test_rounds(served: Served, filled: str) -> None:
+    rounds = get(served, filled, "/rounds")["rounds"]
+    assert [(one["number"], one["state"], one["trained_on"]) for one in rounds] == [
+        *((number, "done", 60 * number) for number in range(1, ROUNDS + 1)),
+        (6, "training", None),
+    ]
+    third = get(served, filled, "/rounds/3")
+    assert third == rounds[2]
+    assert (third["labels"], third["strategy"], third["train_seconds"]) == (216, "margin", 7.0)
+    assert third["metrics"]["control_labels"] == 48
+    assert served.http.get(f"/v1/campaigns/{filled}/rounds/7").status_code == 404
+    assert served.http.get(f"/v1/campaigns/{filled}/rounds/x").status_code == 404
+
+
+def test_curve(served: Served, filled: str) -> None:
+    points = get(served, filled, "/curve")["points"]
+    assert [(one["round"], one["labels"], one["trained_on"]) for one in points] == [
+        (number, 72 * number, 60 * number) for number in range(1, ROUNDS + 1)
+    ]
+    for number, point in enumerate(points, 1):
+        right = 40 + 7 * number
+        exact = wilson(right, MEASURED)
+        assert point["metrics"]["n"] == MEASURED
+        assert point["metrics"]["accuracy"] == {"value": exact.value, "low": exact.low, "high": exact.high}
+        assert point["baseline_accuracy"] == (36 + 5 * number) / MEASURED
+        assert point["control"]["labels"] == 16 * number
+        assert point["control"]["accuracy"]["value"] == (38 + 4 * number) / MEASURED
+        assert point["measured_on"] == "hold-out"
+    assert points[0]["change"] is None
+    assert points[1]["change"]["value"] == pytest.approx(7 / MEASURED)
+    # Round 4's reference has 64 labels, about as many as round 1's adapter (60).
+    assert (points[3]["control"]["own_round"], points[3]["control"]["own_labels"]) == (1, 60)
+    assert points[3]["control"]["gain"]["value"] == pytest.approx((47 - 54) / MEASURED)
+
+
+def test_queue(served: Served, filled: str) -> None:
+    tasks = get(served, filled, "/queue")["tasks"]
+    assert [task["place"] for task in tasks] == [at for at in range(440, 500) if at != 445]
+    first, last = tasks[0], tasks[-1]
+    assert first | {"chosen_at": 0} == {
+        "task": 2440,
+        "url": "http://127.0.0.1:9/projects/7/data?task=2440",
+        "id": "doc-440",
+        "text": first["text"],
+        "role": "train",
+        "strategy": "margin",
+        "score": 0.9,
+        "reason": "margin 0.12 between dates and numbers",
+        "place": 440,
+        "state": "open",
+        "prediction": {"round": 4, "label": "networking", "confidence": 0.56},
+        "round": 0,
+        "chosen_at": 0,
+    }
+    assert (last["task"], last["url"], last["state"]) == (None, None, "chosen")
+    assert get(served, filled, "/queue?limit=2")["tasks"] == tasks[:2]
+    for limit in ("0", "10001", "x"):
+        assert served.http.get(f"/v1/campaigns/{filled}/queue?limit={limit}").status_code == 422
+
+
+def test_jobs(served: Served, filled: str) -> None:
+    training = [job for job in get(served, filled, "/jobs")["jobs"] if job["kind"] == "train"]
+    assert [(job["state"], job["attempts"], job["progress"]) for job in training] == [
+        ("running", 1, {"done": 42.0, "total": 100.0, "doing": "round 6: training on 356 labels"})
+    ]
+
+
+def test_adapters(served: Served, filled: str) -> None:
+    adapters = get(served, filled, "/adapters")["adapters"]
+    assert [(one["round"], one["trained_on"], one["accuracy"], one["size_bytes"]) for one in adapters] == [
+        (number, 60 * number, (40 + 7 * number) / MEASURED, 702) for number in range(1, ROUNDS + 1)
+    ]
+    response = served.http.get(f"/v1/campaigns/{filled}/adapters/2")
+    assert response.headers["content-type"] == "application/x-tar"
+    assert response.headers["content-length"] == str(len(response.content))
+    with tarfile.open(fileobj=io.BytesIO(response.content)) as tar:
+        folder = f"{filled}-round-2"
+        assert tar.getnames() == [f"{folder}/adapter_config.json", f"{folder}/adapter_model.safetensors"]
+        weights = tar.extractfile(f"{folder}/adapter_model.safetensors")
+        assert weights is not None
+        assert weights.read() == bytes(700)
+    none = served.http.get(f"/v1/campaigns/{filled}/adapters/6")
+    assert (none.status_code, "has no adapter: it is training" in none.json()["detail"]) == (404, True)
+
+
+def test_exported_labels(served: Served, filled: str) -> None:
+    response = served.http.get(f"/v1/campaigns/{filled}/export")
+    assert response.headers["content-type"] == "application/x-ndjson"
+    assert response.headers["content-disposition"] == f'attachment; filename="{filled}-labels.jsonl"'
+    rows = [json.loads(line) for line in response.text.splitlines()]
+    assert len(rows) == 437
+    assert rows[0] | {"version": 0, "made_at": 0} == {
+        "id": "doc-0",
+        "ids": ["doc-0"],
+        "text": "How networking are handled in case 0: <b>not bold</b> & the rest of a longer text.",
+        "label": "networking",
+        "weight": 1.0,
+        "source": "annotation",
+        "role": "hold-out",
+        "annotations": 1,
+        "domain": None,
+        "meta": None,
+        "version": 0,
+        "made_at": 0,
+    }
+    assert [row["label"] for row in rows] == [TOPICS[at % 4] for at in range(437)]
+    as_csv = served.http.get(f"/v1/campaigns/{filled}/export?format=csv")
+    cells = list(csv.DictReader(io.StringIO(as_csv.text)))
+    assert [(cell["id"], cell["text"], cell["label"], json.loads(cell["ids"])) for cell in cells] == [
+        (row["id"], row["text"], row["label"], row["ids"]) for row in rows
+    ]
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_every_id_that_was_sent_comes_back(served: Served, sealed: bool) -> None:
+    from service.pool import pool, shards
+
+    c = served.campaign()["id"]
+    body = [
+        {"text": "one", "id": "a", "meta": {"n": 1}, "domain": "web"},
+        {"text": "one", "id": "b"},
+        {"text": "one", "id": "c", "label": "good"},
+        {"text": "two", "label": "bad"},
+        {"text": "three", "id": "d"},
+    ]
+    served.post_lines(f"/v1/campaigns/{c}/pool", "".join(json.dumps(one) + "\n" for one in body))
+    if sealed:
+        with served.api.database.transaction() as connection:
+            pool.close_filling(connection, c)
+            content = shards.seal(served.api.files, pool.staged_rows(connection, c, 0))
+            pool.sealed(connection, c, 0, content)
+    rows = [json.loads(line) for line in served.http.get(f"/v1/campaigns/{c}/export").text.splitlines()]
+    assert [(row["id"], row["ids"], row["text"], row["label"], row["meta"], row["domain"]) for row in rows] == [
+        ("a", ["a", "b", "c"], "one", "good", {"n": 1}, "web"),
+        ("0-1", [], "two", "bad", None, None),
+    ]
+
+
+def test_exported_annotations(served: Served, filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from service.http import export
+
+    monkeypatch.setattr(export, "PAGE", 100)
+    url = f"/v1/campaigns/{filled}/export?what=annotations"
+    rows = [json.loads(line) for line in served.http.get(url).text.splitlines()]
+    assert len(rows) == 441
+    assert rows[200] | {"received_at": 0} == {
+        "annotation": 1200,
+        "revision": "1",
+        "current": True,
+        "kind": "answer",
+        "id": "doc-200",
+        "task": 2200,
+        "annotator": 1,
+        "label": "networking",
+        "problem": None,
+        "result": "networking",
+        "shown": {"round": 4, "label": "networking", "confidence": 0.56},
+        "lead_time": 2.0,
+        "made_at": "2026-01-01T00:03:20+00:00",
+        "received_at": 0,
+    }
+    assert (rows[0]["shown"], rows[437]["kind"], rows[440]["kind"]) == (None, "skip", "invalid")
+    assert rows[440]["problem"] == "'weather' is none of the campaign's labels"
+    cells = list(csv.DictReader(io.StringIO(served.http.get(f"{url}&format=csv").text)))
+    assert [cell["kind"] for cell in cells] == [row["kind"] for row in rows]
+
+
+@pytest.mark.parametrize("query", ["what=secrets", "format=xml", "shape=round"])
+def test_exports_that_there_are_not(served: Served, filled: str, query: str) -> None:
+    assert served.http.get(f"/v1/campaigns/{filled}/export?{query}").status_code == 422
+    assert served.http.get("/v1/campaigns/nobody/export").status_code == 404
+
+
+def test_an_export_reaches_only_whom_it_should(served: Served, filled: str) -> None:
+    for path in ("export", "adapters/1", "queue"):
+        assert httpx.get(f"{served.url}/v1/campaigns/{filled}/{path}").status_code == 401
