@@ -27,6 +27,8 @@ class Settings:
     """Bearer token of the command line; empty: read from `<data>/token`."""
     label_studio_url: str = ""
     """Label Studio; `postil up` starts one where this is empty."""
+    label_studio_page: str = ""
+    """Where people's browsers reach Label Studio, if not at its URL."""
     label_studio_token: str = ""
     """Legacy token or personal access token of an account that may create projects."""
     label_studio_venv: str = ""

@@ -26,7 +26,7 @@ from service.settings import Settings
 from service.stack.credentials import credential
 
 ROUND_SIZE = 50
-SCORE_S = 10.0
+SCORE_S = 5.0
 """A random part of the pool is scored for so long: the person who looks on has little time."""
 QUESTION = "Which topic is this documentation about?"
 PROJECT_WITHIN_S = 120.0

@@ -1,5 +1,6 @@
 """One run of the demo: the embedded stack, a new campaign in it, rounds of labeling, what they came to."""
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -80,7 +81,8 @@ def embedded(settings: Settings) -> Settings:
     return Settings(
         data=str(settings.folder / "demo"),
         label_studio_venv=str(environment(settings)),
-        threads=settings.threads,
+        # The scripted annotator waits for each round, so the worker may have all cores.
+        threads=settings.threads or os.cpu_count() or 1,
     )
 
 

@@ -30,7 +30,7 @@ class Labeler:
     """One annotator at work in one project. `pace_s`: seconds from one answer to the next, at least."""
 
     def __init__(
-        self, annotator: Annotator, project: int, problem: Problem, truth: Truth, pace_s: float = 1 / 3
+        self, annotator: Annotator, project: int, problem: Problem, truth: Truth, pace_s: float = 1 / 5
     ) -> None:
         self._annotator, self._project = annotator, project
         self._problem, self._truth = problem, truth

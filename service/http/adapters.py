@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from service import curve
 from service.errors import NotFound
 from service.http.api import Api
+from service.http.rounds import points
 from service.http.schemas import Adapters, AdapterView
 from service.store import rounds
 
@@ -23,8 +24,8 @@ def list_all(api: Api, c: str) -> Adapters:
     with api.reading(c) as (connection, campaign):
         done = rounds.all_of(connection, campaign.id)
         known = curve.truth(connection, api.files, campaign)
-    points = {point.round: point for point in curve.points(api.files, campaign, done, known)}
-    return Adapters([_view(api, row, points.get(row.number)) for row in done if row.adapter is not None])
+    by_round = {point.round: point for point in points(api, campaign, done, known)}
+    return Adapters([_view(api, row, by_round.get(row.number)) for row in done if row.adapter is not None])
 
 
 def download(api: Api, c: str, n: int) -> Response:

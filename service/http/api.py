@@ -1,11 +1,12 @@
 """What every handler holds: the store, the files, the doorbell, and the events' poller."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 import anyio
 from sqlalchemy import Connection
 
+from service.curve import Point
 from service.doorbell import Doorbell
 from service.errors import Invalid
 from service.files import Files
@@ -34,6 +35,8 @@ class Api:
         self.files = Files(settings.files)
         self.doorbell = Doorbell(settings.redis_url)
         self.hub = Hub(self.database)
+        self.curves: dict[str, tuple[Hashable, list[Point]]] = {}
+        """By campaign: what its curve was made of, and its points (intervals take long to compute)."""
         self.upload_limit = anyio.CapacityLimiter(UPLOADS)
 
     @contextmanager

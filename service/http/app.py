@@ -25,7 +25,7 @@ from service.http import (
 )
 from service.http.api import Api
 from service.http.auth import Auth, first_token
-from service.http.endpoint import Endpoint
+from service.http.endpoint import Endpoint, routes
 from service.http.headers import SafeHeaders
 from service.http.reconciler import Reconciler
 from service.http.schemas import Events, Health
@@ -123,7 +123,7 @@ def create_app(settings: Settings) -> Starlette:
         api.close()
 
     app = Starlette(
-        routes=[endpoint.route() for endpoint in ENDPOINTS],
+        routes=routes(ENDPOINTS),
         middleware=[Middleware(SafeHeaders), Middleware(Auth)],
         exception_handlers=problems.handlers(),
         lifespan=lifespan,

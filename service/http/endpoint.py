@@ -5,7 +5,7 @@ asks for by name: `api`, the path's parameters, `body` (JSON, validated), `query
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, get_type_hints
@@ -17,10 +17,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.errors import Invalid
-from service.http.api import Api
-
 MAX_BODY_BYTES = 1 << 20
+MAX_NUMBER = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,9 @@ class Endpoint:
     def query(self) -> Any:
         return self.hints.get("query")
 
-    def route(self) -> Route:
-        async def answer(request: Request) -> Response:
-            return await self._answer(request)
-
-        return Route(self.path, answer, methods=[self.method], name=f"{self.method} {self.path}")
-
-    async def _answer(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
+        if any(isinstance(value, int) and value > MAX_NUMBER for value in request.path_params.values()):
+            raise HTTPException(404)
         given: dict[str, Any] = {"api": request.app.state.api, "request": request, **request.path_params}
         if self.query is not None:
             given["query"] = _query(request, self.query)
@@ -71,10 +65,19 @@ class Endpoint:
         return Response(msgspec.json.encode(answer), self.status, headers, "application/json")
 
 
-def api_of(request: Request) -> Api:
-    """The API that serves this request."""
-    api: Api = request.app.state.api
-    return api
+def routes(endpoints: Sequence[Endpoint]) -> list[Route]:
+    """One route for each path, so that a wrong method is told of all the right ones."""
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in endpoints:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+    return [_route(path, by_method) for path, by_method in by_path.items()]
+
+
+def _route(path: str, by_method: dict[str, Endpoint]) -> Route:
+    async def answer(request: Request) -> Response:
+        return await by_method["GET" if request.method == "HEAD" else request.method].answer(request)
+
+    return Route(path, answer, methods=list(by_method))
 
 
 async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
@@ -91,10 +94,7 @@ async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
 
 
 def _query(request: Request, kind: Any) -> Any:
-    try:
-        return msgspec.convert(dict(request.query_params), kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise Invalid(f"in the query: {error}", "query") from None
+    return msgspec.convert(dict(request.query_params), kind, strict=False)
 
 
 async def _json(request: Request, kind: Any) -> Any:

@@ -59,7 +59,7 @@ def _after(request: Request, query: EventsQuery) -> int:
     last = request.headers.get("last-event-id", "")
     if not last:
         return query.after
-    if not last.isdecimal():
+    if not last.isdecimal() or len(last) > 18:
         raise Invalid(f"the header Last-Event-ID is {last!r}: send the number of an event", "Last-Event-ID")
     return int(last)
 

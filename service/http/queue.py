@@ -4,20 +4,15 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from service.errors import Invalid
 from service.http.api import Api
 from service.http.schemas import Jobs, Queue, QueueQuery, TaskView
 from service.http.status import job_view, project_url
 from service.records import BLIND_ROLES, Place
 from service.store import jobs, selections
 
-MOST = 10_000
-
 
 def show(api: Api, c: str, query: QueueQuery) -> Queue:
     """Tasks that can still be served, first ones first, each with the reason for which it was chosen."""
-    if not 1 <= query.limit <= MOST:
-        raise Invalid(f"limit is {query.limit}: choose 1 to {MOST:,}", "limit")
     with api.reading(c) as (connection, campaign):
         rows = selections.in_states(connection, campaign.id, selections.SERVABLE)
     return Queue([_task(api, campaign.project, row) for row in rows[: query.limit]])

@@ -1,12 +1,15 @@
 """Rounds, and the learning curve."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
 from service import curve
+from service.curve import Point, Truth
 from service.http.api import Api
 from service.http.schemas import Curve, Rounds, RoundView
+from service.records import Campaign
 from service.store import rounds
 
 
@@ -27,7 +30,16 @@ def learning_curve(api: Api, c: str) -> Curve:
     with api.reading(c) as (connection, campaign):
         done = rounds.all_of(connection, campaign.id)
         known = curve.truth(connection, api.files, campaign)
-    return Curve(curve.points(api.files, campaign, done, known))
+    return Curve(points(api, campaign, done, known))
+
+
+def points(api: Api, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> list[Point]:
+    """The curve's points; they are kept until a round or what is known of the measuring examples changes."""
+    key = (known.source, frozenset(known.labels.items()), tuple(row.predictions for row in done))
+    kept = api.curves.get(campaign.id)
+    if kept is None or kept[0] != key:
+        kept = api.curves[campaign.id] = (key, curve.points(api.files, campaign, done, known))
+    return kept[1]
 
 
 def _view(row: Row[Any]) -> RoundView:

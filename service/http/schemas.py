@@ -1,6 +1,6 @@
 """The wire format: what the API answers with. Times are seconds since 1970."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -171,7 +171,7 @@ class Queue(msgspec.Struct, frozen=True):
 
 
 class QueueQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    limit: int = 100
+    limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
 
 
 class JobView(msgspec.Struct, frozen=True):
@@ -203,7 +203,7 @@ class Events(msgspec.Struct, frozen=True):
 
 
 class EventsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    after: int = 0
+    after: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     follow: bool = True
 
 

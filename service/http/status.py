@@ -92,7 +92,7 @@ def job_view(row: Row[Any]) -> JobView:
 
 
 def project_url(settings: Settings, project: int) -> str:
-    return f"{settings.label_studio_url.rstrip('/')}/projects/{project}"
+    return f"{(settings.label_studio_page or settings.label_studio_url).rstrip('/')}/projects/{project}"
 
 
 def _warnings(connection: Connection, campaign: str) -> list[str]:

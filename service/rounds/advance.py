@@ -21,12 +21,11 @@ from service.rounds.decide import (
     Sync,
     decide,
 )
-from service.store import campaigns, events, jobs, labels, rounds, selections
+from service.store import campaigns, events, jobs, labels, rounds, selections, uploads
 from service.store.database import now
 from service.store.schema import annotation, upload
 
 PACE_WINDOWS_S = (15.0, 60.0)
-UPLOAD_SILENT_S = 60.0
 
 
 def advance(connection: Connection, id_: str) -> list[str]:
@@ -108,7 +107,9 @@ def _activity(connection: Connection, campaign: str) -> tuple[float, float]:
 
 def _uploading(connection: Connection, campaign: str) -> bool:
     running = and_(
-        upload.c.campaign == campaign, upload.c.state == "running", upload.c.seen_at > now() - UPLOAD_SILENT_S
+        upload.c.campaign == campaign,
+        upload.c.state == "running",
+        upload.c.seen_at > now() - uploads.SILENT_S,
     )
     return connection.execute(select(upload.c.id).where(running).limit(1)).first() is not None
 

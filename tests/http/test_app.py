@@ -91,7 +91,9 @@ def test_the_reconciler_makes_lost_work_good(served: Served, monkeypatch: pytest
 def test_the_reconciler_brings_campaigns_forward(served: Served) -> None:
     c = served.campaign()["id"]
     with served.api.database.transaction() as connection:
-        connection.execute(update(job).where(job.c.campaign == c).values(state="failed", ended_at=now() - 1000))
+        connection.execute(
+            update(job).where(job.c.campaign == c).values(state="failed", ended_at=now() - 1000)
+        )
     Reconciler(served.api.database, served.api.doorbell).turn(bring_forward=True)
     with served.api.database.reading() as connection:
         (sync,) = jobs.unfinished(connection, c)

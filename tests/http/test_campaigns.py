@@ -86,7 +86,11 @@ def test_what_cannot_be_is_refused_by_field(served: Served, field: str, value: o
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
-    assert (problem["type"], problem["title"], problem["status"]) == ("about:blank", "Unprocessable Entity", 422)
+    assert (problem["type"], problem["title"], problem["status"]) == (
+        "about:blank",
+        "Unprocessable Entity",
+        422,
+    )
     assert problem["field"] == field
 
 
@@ -123,7 +127,8 @@ def test_changes_take_effect_and_are_logged(served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("strategy", "telepathy"), ("round_size", 0), ("labels", ["a", "b"]), ("paused", "yes"), ("name", "/")]
+    ("field", "value"),
+    [("strategy", "telepathy"), ("round_size", 0), ("labels", ["a", "b"]), ("paused", "yes"), ("name", "/")],
 )
 def test_changes_that_cannot_be_are_refused(served: Served, field: str, value: object) -> None:
     made = served.campaign()
@@ -155,6 +160,7 @@ def test_nothing_below_v1_without_a_token(served: Served, header: str | None) ->
         ("GET", "/v1/nothing", 404),
         ("GET", "/v1/campaigns/nobody", 404),
         ("GET", "/v1/campaigns/nobody/rounds/1", 404),
+        ("GET", "/v1/campaigns/nobody/rounds/99999999999999999999", 404),
         ("GET", "/static/nothing.js", 404),
         ("GET", "/static/..%2fapp.py", 404),
         ("DELETE", "/v1/campaigns", 405),
@@ -167,6 +173,12 @@ def test_problems_of_all_kinds_look_alike(served: Served, method: str, path: str
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json().keys() == {"type", "title", "status", "detail"}
     assert response.json()["status"] == status
+
+
+def test_a_wrong_method_is_told_of_the_right_ones(served: Served) -> None:
+    allowed = served.http.put(f"/v1/campaigns/{served.campaign()['id']}/pool").headers["allow"]
+    assert {method.strip() for method in allowed.split(",")} == {"GET", "HEAD", "POST"}
+    assert served.http.head("/v1/campaigns").status_code == 200
 
 
 @pytest.mark.parametrize(

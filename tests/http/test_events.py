@@ -111,7 +111,11 @@ def test_progress_is_told_when_it_changes(served: Served) -> None:
         (*_, (_, number, data)) = until(heard, "progress")
     assert number is None
     (job,) = data["jobs"]
-    assert (job["kind"], job["state"], job["progress"]) == ("encode", "running", {"done": 1, "total": 2, "doing": "encoding"})
+    assert (job["kind"], job["state"], job["progress"]) == (
+        "encode",
+        "running",
+        {"done": 1, "total": 2, "doing": "encoding"},
+    )
 
 
 def test_one_poller_serves_all_and_rests_when_nobody_listens(
@@ -154,7 +158,9 @@ def test_the_newest_as_a_list(served: Served) -> None:
     assert all(event["kind"] == "warning" and event["at"] > 1_700_000_000 for event in listed)
     later = served.http.get(path, params={"after": listed[-2]["id"]}, headers={"Accept": "application/json"})
     assert later.json()["events"] == [listed[-1]]
-    assert served.http.get(f"/v1/campaigns/{c}").json()["warnings"] == [f"event {at}" for at in range(202, 197, -1)]
+    assert served.http.get(f"/v1/campaigns/{c}").json()["warnings"] == [
+        f"event {at}" for at in range(202, 197, -1)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +168,9 @@ def test_the_newest_as_a_list(served: Served) -> None:
     [
         ("/v1/campaigns/nobody/events", {}, 404),
         ("/v1/campaigns/{c}/events", {"Last-Event-ID": "x"}, 422),
+        ("/v1/campaigns/{c}/events", {"Last-Event-ID": "9" * 19}, 422),
         ("/v1/campaigns/{c}/events?after=x", {}, 422),
+        ("/v1/campaigns/{c}/events?after=9223372036854775808", {}, 422),
         ("/v1/campaigns/{c}/events?since=1", {}, 422),
     ],
 )

@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from service import annotations, curve
 from service.measure import wilson
-from tests.http.conftest import MEASURED, ROUNDS, TOPICS, Served
+from service.store import campaigns
+from tests.http.conftest import MEASURED, ROUNDS, TOPICS, Served, fill
 
 
 def get(served: Served, campaign: str, path: str = "") -> Any:
@@ -75,6 +77,21 @@ def test_curve(served: Served, filled: str) -> None:
     # Round 4's reference has 64 labels, about as many as round 1's adapter (60).
     assert (points[3]["control"]["own_round"], points[3]["control"]["own_labels"]) == (1, 60)
     assert points[3]["control"]["gain"]["value"] == pytest.approx((47 - 54) / MEASURED)
+
+
+def test_a_curve_is_computed_once(served: Served, filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = get(served, filled, "/curve")
+    monkeypatch.setattr(curve, "points", None)
+    assert get(served, filled, "/curve") == first
+
+
+def test_a_late_answer_makes_the_curve_anew(served: Served) -> None:
+    c = fill(served, "a late answer")
+    assert [point["metrics"]["n"] for point in get(served, c, "/curve")["points"]] == [MEASURED] * ROUNDS
+    with served.api.database.transaction() as connection:
+        gone = {1000 + row for row in range(440)} - {1003}
+        assert annotations.forget(connection, campaigns.get(connection, c), gone | {5000}) == 1
+    assert [point["metrics"]["n"] for point in get(served, c, "/curve")["points"]] == [MEASURED - 1] * ROUNDS
 
 
 def test_queue(served: Served, filled: str) -> None:
@@ -174,7 +191,9 @@ def test_every_id_that_was_sent_comes_back(served: Served, sealed: bool) -> None
             content = shards.seal(served.api.files, pool.staged_rows(connection, c, 0))
             pool.sealed(connection, c, 0, content)
     rows = [json.loads(line) for line in served.http.get(f"/v1/campaigns/{c}/export").text.splitlines()]
-    assert [(row["id"], row["ids"], row["text"], row["label"], row["meta"], row["domain"]) for row in rows] == [
+    assert [
+        (row["id"], row["ids"], row["text"], row["label"], row["meta"], row["domain"]) for row in rows
+    ] == [
         ("a", ["a", "b", "c"], "one", "good", {"n": 1}, "web"),
         ("0-1", [], "two", "bad", None, None),
     ]

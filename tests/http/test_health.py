@@ -26,7 +26,10 @@ def test_redis_that_is_away_is_told(served: Served, monkeypatch: pytest.MonkeyPa
         "parts": {"database": "ok", "redis": "does not answer: ConnectionError"},
     }
     # Nobody can be woken, and yet what is asked for is done: the reconciler rings again later.
-    assert served.post_lines(f"/v1/campaigns/{served.campaign()['id']}/pool", '{"text": "a"}').json()["added"] == 1
+    assert (
+        served.post_lines(f"/v1/campaigns/{served.campaign()['id']}/pool", '{"text": "a"}').json()["added"]
+        == 1
+    )
 
 
 def test_another_schema_is_told(served: Served) -> None:
@@ -39,4 +42,7 @@ def test_another_schema_is_told(served: Served) -> None:
         with served.api.database.transaction() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = :newest"), {"newest": newest})
     assert response.status_code == 503
-    assert response.json()["parts"]["database"] == f"has schema old, not {newest}: restart the API, which upgrades it"
+    assert (
+        response.json()["parts"]["database"]
+        == f"has schema old, not {newest}: restart the API, which upgrades it"
+    )

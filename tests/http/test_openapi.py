@@ -49,7 +49,15 @@ def test_schemas_are_valid_and_references_lead_somewhere(document: dict[str, Any
         Draft202012Validator.check_schema(schema)
     referred = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
     assert referred <= schemas.keys()
-    assert {"CampaignView", "CampaignBody", "CampaignChange", "Receipt", "Problem", "Curve", "Queue"} <= referred
+    assert {
+        "CampaignView",
+        "CampaignBody",
+        "CampaignChange",
+        "Receipt",
+        "Problem",
+        "Curve",
+        "Queue",
+    } <= referred
 
 
 def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
@@ -60,7 +68,9 @@ def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
 def test_bodies_queries_and_headers(document: dict[str, Any]) -> None:
     described = operations(document)
     made = described["POST", "/v1/campaigns"]
-    assert made["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/CampaignBody"}
+    assert made["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/CampaignBody"
+    }
     assert set(described["POST", "/v1/campaigns/{c}/pool"]["requestBody"]["content"]) == {
         "application/x-ndjson",
         "application/jsonl",
@@ -68,7 +78,11 @@ def test_bodies_queries_and_headers(document: dict[str, Any]) -> None:
         "text/csv",
     }
     labels = described["POST", "/v1/campaigns/{c}/labels"]["parameters"]
-    assert [(one["name"], one["in"]) for one in labels] == [("c", "path"), ("set", "query"), ("Idempotency-Key", "header")]
+    assert [(one["name"], one["in"]) for one in labels] == [
+        ("c", "path"),
+        ("set", "query"),
+        ("Idempotency-Key", "header"),
+    ]
     assert labels[1]["schema"] == {"enum": ["test", "train"], "default": "train"}
 
 

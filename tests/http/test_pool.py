@@ -26,7 +26,9 @@ def receipt(**values: Any) -> dict[str, Any]:
     return zero | {"errors": []} | values
 
 
-@pytest.mark.parametrize("media_type", ["application/x-ndjson", "application/jsonl; charset=utf-8", "application/json-lines"])
+@pytest.mark.parametrize(
+    "media_type", ["application/x-ndjson", "application/jsonl; charset=utf-8", "application/json-lines"]
+)
 def test_json_lines_come_in_with_a_receipt(served: Served, media_type: str) -> None:
     path = f"/v1/campaigns/{served.campaign()['id']}/pool"
     body = lines({"text": "one", "id": "a"}, {"text": "one "}, {"text": "two", "label": "good"}) + "{\n"
@@ -41,7 +43,12 @@ def test_json_lines_come_in_with_a_receipt(served: Served, media_type: str) -> N
         {"number": 0, "kind": "pool", "state": "", "rows": 2, "encoded": False}
     ]
     (upload,) = pool["uploads"]
-    assert (upload["kind"], upload["state"], upload["key"], upload["receipt"]) == ("pool", "done", None, wanted)
+    assert (upload["kind"], upload["state"], upload["key"], upload["receipt"]) == (
+        "pool",
+        "done",
+        None,
+        wanted,
+    )
 
 
 def test_csv_comes_in(served: Served) -> None:
@@ -109,7 +116,9 @@ def test_a_key_that_is_done_answers_with_its_receipt(served: Served) -> None:
 def test_keys_are_the_campaigns_own(served: Served) -> None:
     for _ in range(2):
         path = f"/v1/campaigns/{served.campaign()['id']}/pool"
-        assert served.post_lines(path, lines({"text": "one"}), **{"Idempotency-Key": "k"}).json()["added"] == 1
+        assert (
+            served.post_lines(path, lines({"text": "one"}), **{"Idempotency-Key": "k"}).json()["added"] == 1
+        )
 
 
 class Sender:
@@ -146,7 +155,9 @@ def sender(served: Served) -> Iterator[tuple[str, Sender]]:
     sender.vanish()
 
 
-def test_what_was_committed_stays_when_the_sender_vanishes(served: Served, sender: tuple[str, Sender]) -> None:
+def test_what_was_committed_stays_when_the_sender_vanishes(
+    served: Served, sender: tuple[str, Sender]
+) -> None:
     path, by_hand = sender
     by_hand.vanish()
     wait_for(lambda: bool(served.http.get(path).json()["uploads"][0]["state"] == "broken"))
@@ -189,14 +200,19 @@ def test_a_silent_upload_is_taken_for_broken(served: Served, monkeypatch: pytest
     with served.api.database.transaction() as connection:
         uploads.begin(connection, c, "pool", None)
     monkeypatch.setattr(uploads, "SILENT_S", -1.0)
-    wait_for(lambda: bool(served.http.get(f"/v1/campaigns/{c}/pool").json()["uploads"][0]["state"] == "broken"))
+    wait_for(
+        lambda: bool(served.http.get(f"/v1/campaigns/{c}/pool").json()["uploads"][0]["state"] == "broken")
+    )
 
 
 def test_known_labels_train_and_texts_join_the_pool(served: Served) -> None:
     c = served.campaign()["id"]
     served.post_lines(f"/v1/campaigns/{c}/pool", lines({"text": "one", "id": "a"}, {"text": "two"}))
     body = lines(
-        {"id": "a", "label": "good"}, {"text": "two", "label": "bad"}, {"text": "new", "label": "bad"}, {"id": "x", "label": "bad"}
+        {"id": "a", "label": "good"},
+        {"text": "two", "label": "bad"},
+        {"text": "new", "label": "bad"},
+        {"id": "x", "label": "bad"},
     )
     response = served.post_lines(f"/v1/campaigns/{c}/labels", body)
     told = {"line": 4, "reason": "the id 'x' is not in the pool: give its text too"}
@@ -221,5 +237,7 @@ def test_a_test_set_measures(served: Served) -> None:
 
 def test_nobody_uploads_to_nothing_or_without_a_token(served: Served) -> None:
     assert served.post_lines("/v1/campaigns/nobody/pool", "{}").status_code == 404
-    response = served.post_lines(f"/v1/campaigns/{served.campaign()['id']}/pool", "{}", Authorization="Bearer no")
+    response = served.post_lines(
+        f"/v1/campaigns/{served.campaign()['id']}/pool", "{}", Authorization="Bearer no"
+    )
     assert response.status_code == 401

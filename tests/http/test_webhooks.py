@@ -27,7 +27,9 @@ def c(served: Served) -> str:
 def waits(served: Served, c: str) -> tuple[bool, float | None]:
     """(whether the sync job still waits, when deletions were last looked for)."""
     with served.api.database.reading() as connection:
-        due = connection.execute(select(job.c.not_before > now() + 60).where(job.c.campaign == c)).scalar_one()
+        due = connection.execute(
+            select(job.c.not_before > now() + 60).where(job.c.campaign == c)
+        ).scalar_one()
         return bool(due), campaigns.get(connection, c).swept_at
 
 

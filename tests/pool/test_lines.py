@@ -2,6 +2,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ def rows(body: str | bytes, form: str = "jsonl", **options: Any) -> list[Line | 
 
 def chopped(raw: bytes, cuts: Iterable[int]) -> Iterator[bytes]:
     edges = [0, *sorted({cut % (len(raw) + 1) for cut in cuts}), len(raw)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         yield raw[start:end]
 
 

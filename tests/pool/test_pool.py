@@ -128,7 +128,7 @@ def test_a_shard_is_sealed_once(world: World) -> None:
     world.add(Example("one"))
     world.seal()
     with (
-        pytest.raises(Conflict, match="shard 0 of campaign .* is not waiting"),
+        pytest.raises(Conflict, match=r"shard 0 of campaign .* is not waiting"),
         world.database.transaction() as connection,
     ):
         pool.sealed(connection, world.id, 0, "other")

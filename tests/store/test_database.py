@@ -20,9 +20,13 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def test_a_transaction_is_all_or_nothing(database: Database) -> None:
-    with pytest.raises(RuntimeError), database.transaction() as connection:
-        tokens.issue(connection, "one")
-        raise RuntimeError
+    def write() -> None:
+        with database.transaction() as connection:
+            tokens.issue(connection, "one")
+            connection.execute(insert(token), [{"name": "two", "hash": "same", "made_at": 0.0}] * 2)
+
+    with pytest.raises(IntegrityError, match="UNIQUE"):
+        write()
     with database.reading() as connection:
         assert not tokens.any_issued(connection)
 

@@ -66,9 +66,7 @@ def _make_project(held: Held, client: Client, campaign: Campaign, asks: Problem)
             model_version=client.model_version(project) or None,
             webhook_hash=hashlib.sha256(secret.encode()).hexdigest(),
         )
-        events.record(
-            connection, campaign.id, "project-made", project=project, url=f"{client.url}/projects/{project}"
-        )
+        events.record(connection, campaign.id, "project-made", project=project)
 
 
 def _pull(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:

@@ -115,6 +115,14 @@ def run(held: Held) -> None:
             np.save(folder / name, array)
     with files.new(adapter_name) as folder:
         adapter.save(fitted, folder, campaign.labels, _lineage(campaign, round_, encoder), facts)
+    with held.context.database.reading() as connection:
+        truth = curve.truth(connection, files, campaign).labels
+    at = [position for position, place in enumerate(measuring) if place in truth]
+    answers = np.array([truth[measuring[position]] for position in at])
+    accuracy = {
+        name: float((arrays[name][at].argmax(axis=1) == answers).mean()) if at else None
+        for name in (curve.ADAPTER, curve.BASELINE)
+    }
     score_s = pool_rows * facts["score_share"] / rate if fitted.lora else 0.0
     with held.effects() as connection:
         rounds.change(
@@ -127,15 +135,14 @@ def run(held: Held) -> None:
             metrics=facts,
             train_seconds=train_seconds,
         )
-        point = curve.all_points(connection, files, campaign)[-1]
         events.record(
             connection,
             campaign.id,
             "round-trained",
             round=number,
             trained_on=len(usable),
-            accuracy=None if point.metrics is None else point.metrics.accuracy.value,
-            baseline_accuracy=point.baseline_accuracy,
+            accuracy=accuracy[curve.ADAPTER],
+            baseline_accuracy=accuracy[curve.BASELINE],
             seconds=round(train_seconds, 1),
             scoring_rows=round(pool_rows * facts["score_share"]),
             scoring_seconds=round(score_s, 1),

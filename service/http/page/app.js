@@ -12,7 +12,9 @@ let leaving = new AbortController();
 
 const LOG_KEPT = 200;
 const LIST_EVERY_MS = 5000;
-const CURVE_EVENTS = ["round-trained", "round-scored", "annotations", "annotations-deleted"];
+const MEASURED_EVERY_MS = 10_000;
+const CURVE_EVENTS = ["round-trained", "round-scored"];
+const MEASURE_EVENTS = ["annotations", "annotations-deleted"];
 const ROUND_EVENTS = ["round-started", "round-trained", "round-scored", "queue-ranked", "job-failed"];
 const QUEUE_EVENTS = ["selected", "tasks-pushed", "queue-ranked", "queue-reordered", "annotations", "annotations-deleted", "tasks-deleted"];
 
@@ -140,6 +142,7 @@ async function showCampaign(id, signal) {
 
   const refresh = {
     curve: calm(async () => { known.curve = (await ask("/curve")).points; parts.curve(known); parts.rounds(known); }, signal),
+    measured: calm(async () => refresh.curve(), signal, MEASURED_EVERY_MS),
     rounds: calm(async () => { known.rounds = (await ask("/rounds")).rounds; parts.rounds(known); }, signal),
     queue: calm(async () => parts.queue((await ask("/queue")).tasks), signal),
     campaign: calm(async () => parts.notices(await ask("")), signal),
@@ -152,6 +155,7 @@ async function showCampaign(id, signal) {
     const { at, ...rest } = data;
     parts.log([{ id: number_, at, kind: event, data: rest }]);
     if (CURVE_EVENTS.includes(event)) refresh.curve();
+    if (MEASURE_EVENTS.includes(event) && known.curve.length) refresh.measured();
     if (ROUND_EVENTS.includes(event)) refresh.rounds();
     if (QUEUE_EVENTS.includes(event)) refresh.queue();
     if (["warning", "project-made", "campaign-changed"].includes(event)) refresh.campaign();
@@ -162,8 +166,8 @@ async function showCampaign(id, signal) {
   follow(id, log.events.at(-1)?.id ?? 0, hear, (words) => { connection.textContent = words; }, signal);
 }
 
-/** `work` at most once a second, however often it is asked for. */
-function calm(work, signal) {
+/** `work` at most once in `pauseMs`, however often it is asked for. */
+function calm(work, signal, pauseMs = 1000) {
   let waiting = false;
   return () => {
     if (waiting) return;
@@ -175,7 +179,7 @@ function calm(work, signal) {
       } catch (error) {
         if (!signal.aborted && error.status === 401) showError(error);
       }
-    }, 1000);
+    }, pauseMs);
   };
 }
 

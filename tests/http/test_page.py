@@ -1,0 +1,162 @@
+"""The page at `/`, in a real browser against a real server."""
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+
+from service.store import events, jobs, rounds
+from tests.http.conftest import ROUNDS, Served
+
+
+class Visit:
+    """A page, and what went wrong on it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.wrong: list[str] = []
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.wrong.append(message.text)
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def visit(browser: Browser, scheme: str = "light", width: int = 1280) -> Visit:
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})  # type: ignore[arg-type]
+    return Visit(context.new_page())
+
+
+@pytest.fixture
+def visited(chromium: Browser) -> Iterator[Visit]:
+    visited = visit(chromium)
+    yield visited
+    assert visited.wrong == []
+
+
+def sign_in(served: Served, page: Page, campaign: str) -> None:
+    page.goto(f"{served.url}/#token={served.token}")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    page.goto(f"{served.url}/#/campaign/{campaign}")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_campaign_is_shown_without_errors_and_fits(
+    served: Served, filled: str, chromium: Browser, scheme: str, width: int
+) -> None:
+    visited = visit(chromium, scheme, width)
+    page = visited.page
+    sign_in(served, page, filled)
+    expect(page.get_by_role("heading", level=1)).to_have_text("docstrings <i>by topic")
+    curve = page.get_by_role("img", name="Learning curve")
+    expect(curve).to_have_attribute("aria-label", re.compile("Round 5: 93.8 % right"))
+    expect(curve.locator(".scatterlayer .trace")).to_have_count(5)
+    expect(curve.locator(".scatterlayer .trace .point")).to_have_count(3 * ROUNDS)
+    expect(page.locator("[aria-live=polite]")).to_have_text("labeling")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert visited.wrong == []
+
+
+def test_all_parts_of_a_campaign(served: Served, filled: str, visited: Visit) -> None:
+    page = visited.page
+    sign_in(served, page, filled)
+    rows = page.get_by_role("region", name="Rounds").locator("tbody tr")
+    expect(rows).to_have_count(ROUNDS + 1)
+    expect(rows.first).to_contain_text("training")
+    expect(rows.nth(1)).to_contain_text("93.8 %")
+    tasks = page.get_by_role("list", name="Queue").get_by_role("listitem")
+    expect(tasks).to_have_count(59)
+    expect(tasks.first).to_contain_text("<b>not bold</b> & the rest")
+    expect(tasks.first).to_contain_text("margin 0.12 between dates and numbers")
+    expect(tasks.first.get_by_role("link", name="open")).to_have_attribute(
+        "href", "http://127.0.0.1:9/projects/7/data?task=2440"
+    )
+    expect(page.get_by_role("link", name="Open Label Studio")).to_have_attribute(
+        "href", "http://127.0.0.1:9/projects/7"
+    )
+    bar = page.get_by_role("progressbar", name="round 6: training on 356 labels")
+    expect(bar).to_have_js_property("value", 0.42)
+    expect(page.get_by_text("12% of the words are unknown").first).to_be_visible()
+    expect(page.locator(".counts")).to_contain_text("437")
+    assert page.locator("main b, main i").count() == 0
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the adapter of round 2").click()
+    assert download.value.suggested_filename == f"{filled}-round-2.tar"
+
+
+def test_what_happens_is_seen_without_a_reload(served: Served, visited: Visit) -> None:
+    page, c = visited.page, served.campaign()["id"]
+    sign_in(served, page, c)
+    phase = page.locator("[aria-live=polite]")
+    expect(phase).to_have_text("waiting for a pool")
+    expect(page.get_by_text("The curve begins with the first round")).to_be_visible()
+    served.post_lines(f"/v1/campaigns/{c}/pool", '{"text": "one"}\n{"text": "two"}\n')
+    expect(phase).to_have_text("labeling")
+    expect(page.get_by_role("list", name="Log")).to_contain_text("upload finished")
+    with served.api.database.transaction() as connection:
+        jobs.add(connection, jobs.NewJob(c, "encode:0", "encode", f"test-{c}"))
+        claim = jobs.claim(connection, f"test-{c}", "me", lease_s=600)
+        assert claim is not None
+        jobs.renew(connection, claim, {"done": 1, "total": 4, "doing": "encoding shard 0"}, 600)
+        rounds.start(connection, c, 1, label_version=0, labels=0, shards=[0], strategy="margin", seed=0)
+        events.record(connection, c, "round-started", round=1)
+    expect(page.get_by_role("progressbar", name="encoding shard 0")).to_have_js_property("value", 0.25)
+    expect(page.get_by_role("region", name="Rounds").locator("tbody tr")).to_contain_text("training")
+
+
+def test_pause_and_resume(served: Served, visited: Visit) -> None:
+    page, c = visited.page, served.campaign()["id"]
+    sign_in(served, page, c)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("[aria-live=polite]")).to_have_text("paused")
+    assert served.http.get(f"/v1/campaigns/{c}").json()["paused"] is True
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    assert served.http.get(f"/v1/campaigns/{c}").json()["paused"] is False
+
+
+def test_the_token_leaves_the_address_and_the_tab_keeps_it(
+    served: Served, filled: str, visited: Visit
+) -> None:
+    page = visited.page
+    page.goto(f"{served.url}/#token={served.token}")
+    expect(page.get_by_role("link", name="docstrings <i>by topic").first).to_be_visible()
+    assert served.token not in page.url
+    page.reload()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Token")).to_be_visible()
+    assert page.evaluate("Object.values(sessionStorage).length + Object.values(localStorage).length") == 0
+
+
+def test_signing_in_by_hand(served: Served, filled: str, chromium: Browser) -> None:
+    page = visit(chromium).page
+    page.goto(served.url)
+    page.get_by_label("Token").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_have_text("That token is not known here.")
+    page.get_by_label("Token").fill(served.token)
+    page.get_by_label("Token").press("Enter")
+    expect(page.get_by_role("heading", name="Campaigns", level=1)).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="docstrings <i>by topic").click()
+    expect(page.get_by_role("heading", name="Learning curve")).to_be_visible()
+
+
+def test_files_carry_their_version_and_may_be_kept(served: Served) -> None:
+    html = httpx.get(served.url)
+    assert html.headers["cache-control"] == "no-cache"
+    addresses = re.findall(r'"(/static/[^"]+)"', html.text)
+    assert len(addresses) == 5
+    for address in addresses:
+        file = httpx.get(f"{served.url}{address}")
+        assert (file.status_code, "?v=" in address) == (200, True)
+        assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert httpx.get(f"{served.url}/static/api.js").headers["cache-control"] == "no-cache"
