@@ -29,7 +29,7 @@ def given(**changes: Any) -> State:
         encoded=frozenset({0}),
         batches=3,
         asked=100,
-        servable=120,
+        servable=150,
         labels=50,
         label_version=50,
         round=Round(1, "done", 50, frozenset({0}), frozenset({0}), ranked=True),
@@ -68,30 +68,30 @@ def test_a_test_set_is_sealed_at_once() -> None:
 
 def test_the_first_tasks_are_random_and_need_no_model() -> None:
     state = State(sealed={0: 1000})
-    assert actions(state) == [Encode(0), Select(1, 85, "random")]
+    assert actions(state) == [Encode(0), Select(1, 125, "random")]
 
 
 def test_the_first_chosen_batch_is_for_coverage() -> None:
-    state = State(sealed={0: 1000}, encoded=frozenset({0}), batches=1, asked=85, servable=50)
-    assert actions(state) == [Rerank(0), Select(2, 60 + 25 - 50, "coverage")]
+    state = State(sealed={0: 1000}, encoded=frozenset({0}), batches=1, asked=125, servable=50)
+    assert actions(state) == [Rerank(0), Select(2, 100 + 25 - 50, "coverage")]
 
 
 def test_coverage_waits_for_no_more_than_its_sample() -> None:
     big = State(sealed={0: 65_536, 1: 65_536}, encoded=frozenset({0}), batches=1)
-    assert Select(2, 85, "coverage") in actions(big)
+    assert Select(2, 125, "coverage") in actions(big)
     small = State(sealed={0: 5_000, 1: 65_536}, encoded=frozenset({0}), batches=1)
-    assert Select(2, 85, "random") in actions(small)
+    assert Select(2, 125, "random") in actions(small)
 
 
 def test_a_refill_uses_the_newest_scores_even_while_a_round_is_trained() -> None:
     state = given(servable=10, round=Round(2, "training", 90), scores=1)
-    assert actions(state) == [Select(4, 75, "strategy", 1)]
+    assert actions(state) == [Select(4, 115, "strategy", 1)]
 
 
 def test_quick_annotators_raise_the_low_water_mark() -> None:
-    assert water(given(pace=0.5)) == 60
-    assert water(given(pace=5.0)) == 150
-    assert actions(given(servable=120, pace=5.0)) == [Select(4, 150 + 25 - 120, "strategy", 1)]
+    assert water(given(pace=0.5)) == 100
+    assert water(given(pace=5.0)) == 300
+    assert actions(given(servable=120, pace=5.0)) == [Select(4, 300 + 25 - 120, "strategy", 1)]
 
 
 def test_a_round_starts_at_round_size_and_not_before() -> None:
@@ -148,7 +148,7 @@ def test_phases_at_the_end() -> None:
 
 
 def test_the_random_strategy_needs_no_scores() -> None:
-    assert actions(given(strategy="random", servable=10)) == [Select(4, 75, "random", 1)]
+    assert actions(given(strategy="random", servable=10)) == [Select(4, 115, "random", 1)]
 
 
 class Simulation:

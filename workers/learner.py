@@ -59,6 +59,11 @@ class Fitted:
     """`fit`'s cross-validation: `chosen` ("lora" or "linear"), the held-out `rows` it was measured on, and of each
     model that was tried `accuracy` and `log_loss`."""
 
+    @property
+    def frozen(self) -> bool:
+        """Whether LoRA changes nothing: a linear head on the encoder as it is."""
+        return not any(bool(b.any()) for _, b in self.lora.values())
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:

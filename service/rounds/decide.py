@@ -10,8 +10,10 @@ from typing import Literal
 import msgspec
 
 COVERAGE_ROWS = 20_000
-PACE_COVER_S = 30.0
-"""Label Studio on SQLite was seen to stall for 10 s and more while people submit: a refill must outlast that."""
+PACE_COVER_S = 60.0
+"""Label Studio on SQLite was seen to keep an import waiting for 20 s while people submit: the queue outlasts that.
+
+A long queue costs little: what nobody has begun is put in a new order after each round."""
 QUIET_S = 30.0
 
 Mode = Literal["random", "coverage", "strategy"]
@@ -33,7 +35,7 @@ class State(msgspec.Struct, frozen=True):
     """All that decides. Shards are numbers; `sealed` maps those of the pool to their rows."""
 
     round_size: int = 50
-    low_water: int = 60
+    low_water: int = 100
     budget: int | None = None
     strategy: str = "margin"
     paused: bool = False

@@ -155,6 +155,16 @@ def test_logistic_regression_that_does_better_becomes_the_head(tiny: Encoder, la
     assert baseline.softmax(logits) == pytest.approx(expected, abs=0.01)
 
 
+def test_a_head_on_the_frozen_encoder_needs_no_pass(tiny: Encoder, labeled: Labeled, fitted: Fitted) -> None:
+    texts, labels = labeled
+    tokens = tiny.tokenize(texts)
+    linear = fit(tiny, tokens, labels, ones(len(labels)), 3, 0, Recipe(rate=1e-9))
+    assert linear.frozen
+    assert not fitted.frozen
+    quick = predict_frozen(linear, tiny.embed(tokens))
+    np.testing.assert_allclose(quick.probabilities, predict(tiny, linear, tokens).probabilities, atol=5e-3)
+
+
 def test_an_adapter_of_another_encoder_is_refused(tiny: Encoder, fitted: Fitted) -> None:
     with pytest.raises(Invalid, match=r"trained on .* \(0000\), not on"):
         predict(tiny, replace(fitted, key="0000"), tiny.tokenize(["cat"]))

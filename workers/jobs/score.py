@@ -20,7 +20,7 @@ def run(held: Held) -> None:
     encoder = held.context.encoder(campaign.model)
     fitted = held.context.fitted(encoder, round_.adapter)
     rows = sample(encoding.rows, round_.metrics["score_share"], round_.seed, number, shard)
-    if fitted.lora:
+    if not fitted.frozen:
         predictions = learner.predict(
             encoder,
             fitted,

@@ -138,6 +138,7 @@ def _push(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
     with held.context.database.transaction() as connection:
         chosen = selections.in_states(connection, campaign.id, ["chosen"])
         version = campaign.model_version or _version(rounds.newest(connection, campaign.id, ranked=True))
+    chosen = _within_budget(held, campaign, chosen)
     if not chosen:
         return 0
     project = campaign.project or 0
@@ -153,6 +154,20 @@ def _push(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
             campaigns.change(connection, campaign.id, model_version=version)
         events.record(connection, campaign.id, "tasks-pushed", count=len(chosen))
     return len(chosen)
+
+
+def _within_budget(held: Held, campaign: Campaign, chosen: list[Row[Any]]) -> list[Row[Any]]:
+    """`chosen` without the last ones that the budget has no room for any more.
+
+    There are such when people answered tasks that were about to give way to these.
+    """
+    if campaign.budget is None or not chosen:
+        return chosen
+    with held.step() as connection:
+        asked = len(selections.in_states(connection, campaign.id, ["chosen", "open", "answered"]))
+        surplus = chosen[max(0, len(chosen) - max(0, asked - campaign.budget)) :]
+        selections.move(connection, [row.id for row in surplus], "withdrawn")
+    return chosen[: len(chosen) - len(surplus)]
 
 
 def _reorder(held: Held, client: Client, campaign: Campaign, asks: Problem) -> None:

@@ -73,7 +73,7 @@ def run(held: Held) -> None:
     frozen = encodings.embeddings(files, encoded, measuring)
 
     def ask(model: learner.Fitted, words: str) -> learner.Predictions:
-        if not model.lora and len(frozen):
+        if model.frozen and len(frozen):
             return learner.predict_frozen(model, frozen)
         return learner.predict(encoder, model, measured, progress=_telling(held, words))
 
@@ -97,7 +97,7 @@ def run(held: Held) -> None:
         )
         arrays[curve.CONTROL] = ask(reference, words).probabilities
     rate = predicted.rate
-    if len(measured) < RATE_ROWS and fitted.lora:
+    if len(measured) < RATE_ROWS and not fitted.frozen:
         rate = learner.measure_rate(encoder, fitted, tokens, np.random.default_rng(round_.seed))
     pool_rows = sum(row.rows for row in sealed)
     facts = {
@@ -106,7 +106,9 @@ def run(held: Held) -> None:
         "control_labels": len(control.places),
         "rate": rate,
         # A head on the frozen model is asked from embeddings that are there: that takes no time.
-        "score_share": min(1.0, campaign.score_seconds * rate / max(1, pool_rows)) if fitted.lora else 1.0,
+        "score_share": min(1.0, campaign.score_seconds * rate / max(1, pool_rows))
+        if not fitted.frozen
+        else 1.0,
     }
     adapter_name = held.folder(f"adapters/{campaign.id}/r{number}")
     predictions_name = held.folder(f"predictions/{campaign.id}/r{number}")
@@ -123,7 +125,7 @@ def run(held: Held) -> None:
         name: float((arrays[name][at].argmax(axis=1) == answers).mean()) if at else None
         for name in (curve.ADAPTER, curve.BASELINE)
     }
-    score_s = pool_rows * facts["score_share"] / rate if fitted.lora else 0.0
+    score_s = pool_rows * facts["score_share"] / rate if not fitted.frozen else 0.0
     with held.effects() as connection:
         rounds.change(
             connection,
