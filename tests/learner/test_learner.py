@@ -10,7 +10,7 @@ from service.errors import Invalid
 from workers import baseline, learner
 from workers.device import Device
 from workers.encoder import Encoder
-from workers.learner import Fitted, fit, predict
+from workers.learner import Fitted, fit, predict, predict_frozen
 from workers.recipe import Recipe
 from workers.tokens import Tokens
 
