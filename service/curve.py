@@ -20,7 +20,6 @@ from service.files import Files
 from service.measure import Interval, Metrics
 from service.pool import pool, shards
 from service.records import Campaign, Place
-from service.store import rounds
 from service.store.schema import label
 
 PLACES, ADAPTER, BASELINE, CONTROL = "places.npy", "adapter.npy", "baseline.npy", "control.npy"
@@ -168,8 +167,3 @@ def _paired(ours: dict[Place, bool], theirs: dict[Place, bool]) -> Interval | No
     return measure.paired_difference(
         np.array([ours[one] for one in both]), np.array([theirs[one] for one in both])
     )
-
-
-def all_points(connection: Connection, files: Files, campaign: Campaign) -> list[Point]:
-    """The campaign's curve as it is known now."""
-    return points(files, campaign, rounds.all_of(connection, campaign.id), truth(connection, files, campaign))
