@@ -29,6 +29,7 @@ VERSION = "1.23.2"
 EMAIL = "admin@postil.local"
 LOCK_SECONDS = 900  # a task that was opened and left is hidden from the others for so long
 
+SERVER = Path(__file__).with_name("label_studio_server.py")
 _HALF_MADE = "postil-is-installing"
 Progress = Callable[[str], None]
 
@@ -123,13 +124,17 @@ class LabelStudio:
     def venv(self) -> Path:
         return environment(self.settings)
 
+    @property
+    def _label_studio(self) -> list[str]:
+        return [str(self.venv / "bin" / "python"), "-P", str(SERVER)]
+
     def program(self) -> Program:
         """The program to supervise. Its preparation installs Label Studio and makes its database, once."""
         address = ("--internal-host", LOOPBACK, "--port", str(self.port))
         options = ("--no-browser", "--log-level", "WARNING", *address)
         return Program(
             name="label-studio",
-            command=[str(self.venv / "bin" / "label-studio"), "start", *options],
+            command=[*self._label_studio, "start", *options],
             environ=self.environ(self.folder),
             ready=self.ready,
             ready_within=300.0,
@@ -190,7 +195,7 @@ class LabelStudio:
         with tempfile.TemporaryDirectory(prefix="label-studio-") as folder:
             # `version` migrates and does no more: no user, no organisation; that folder's keys stay in it.
             _follow(
-                [str(self.venv / "bin" / "label-studio"), "version"],
+                [*self._label_studio, "version"],
                 self.environ(Path(folder)),
                 lambda lines: progress(words),
             )

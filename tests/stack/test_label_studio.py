@@ -1,5 +1,6 @@
 import os
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib import resources
@@ -141,6 +142,35 @@ def api(server: Server, method: str, path: str, body: object = None) -> Any:
 def test_the_server_is_the_pinned_one(label_studio: Server) -> None:
     assert httpx.get(f"{label_studio.url}/api/version/", trust_env=False).json()["release"] == VERSION
     assert api(label_studio, "GET", "/api/current-user/whoami")["email"] == label_studio.admin_email
+
+
+BEGINS_AS = """
+import runpy, sys, label_studio.server as server
+
+def show():
+    server._setup_env()
+    from django.db import connection
+    connection.ensure_connection()
+    print("begins", connection.transaction_mode)
+
+server.main = show
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+def test_transactions_of_the_server_wait_for_their_turn_to_write(
+    label_studio_settings: Settings, tmp_path: Path
+) -> None:
+    server = LabelStudio(label_studio_settings, tmp_path / "data", free_port(), "password", "token-0123")
+    python, *_, program = server.program().command[:3]
+    said = subprocess.run(
+        [python, "-P", "-c", BEGINS_AS, program],
+        env=server.environ(server.folder),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "begins IMMEDIATE" in said.stdout, said.stderr
 
 
 def test_a_webhook_on_the_loopback_interface_is_allowed(label_studio: Server) -> None:
