@@ -3,6 +3,7 @@
 Exact duplicates (equal `digest`) become aliases of the example that was first; an id names one text for ever.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ Kind = Literal["pool", "test"]
 BATCH = 5_000
 BATCH_CHARS = 16_000_000
 """A batch of long texts is stored early: an upload's memory is bounded by this."""
+BATCH_S = 2.0
+"""A slow sender's lines are stored after so long, though they are few."""
 ERRORS_KEPT = 100
 
 
@@ -48,20 +51,27 @@ def ingest(
     receipt: Receipt,
     store: Callable[[Sequence[Line]], None],
 ) -> None:
-    """Hand the good lines on in batches; `store` commits each, so that a broken upload keeps what was committed."""
+    """Hand the good lines on in batches; `store` commits each. Where `lines` break off, what came before is stored."""
     batch: list[Line] = []
-    held = 0
-    for line in lines:
-        if isinstance(line, Rejection):
-            receipt.reject(line)
-            continue
-        batch.append(line)
-        held += len(line.example.text) + (len(repr(line.example.meta)) if line.example.meta else 0)
-        if len(batch) == BATCH or held >= BATCH_CHARS:
-            store(batch)
-            batch, held = [], 0
-    if batch:
-        store(batch)
+    held, since = 0, time.monotonic()
+
+    def flush() -> None:
+        nonlocal batch, held, since
+        whole, batch, held, since = batch, [], 0, time.monotonic()
+        if whole:
+            store(whole)
+
+    try:
+        for line in lines:
+            if isinstance(line, Rejection):
+                receipt.reject(line)
+                continue
+            batch.append(line)
+            held += len(line.example.text) + (len(repr(line.example.meta)) if line.example.meta else 0)
+            if len(batch) == BATCH or held >= BATCH_CHARS or time.monotonic() - since > BATCH_S:
+                flush()
+    finally:
+        flush()
 
 
 def add(

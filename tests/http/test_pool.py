@@ -155,19 +155,30 @@ def sender(served: Served) -> Iterator[tuple[str, Sender]]:
     sender.vanish()
 
 
-def test_what_was_committed_stays_when_the_sender_vanishes(
+def test_every_whole_line_is_kept_when_the_sender_vanishes(
     served: Served, sender: tuple[str, Sender]
 ) -> None:
     path, by_hand = sender
+    by_hand.send('{"text": "cut o')
     by_hand.vanish()
     wait_for(lambda: bool(served.http.get(path).json()["uploads"][0]["state"] == "broken"))
+    came = BATCH + 500
     pool = served.http.get(path).json()
-    assert pool["examples"] == BATCH
-    assert pool["uploads"][0]["receipt"] == receipt(received=BATCH, added=BATCH)
+    assert pool["examples"] == came
+    assert pool["uploads"][0]["receipt"] == receipt(received=came, added=came)
     events = served.http.get(f"{path.removesuffix('/pool')}/events?follow=false").json()["events"]
-    assert {"state": "broken", "added": BATCH}.items() <= events[-1]["data"].items()
-    again = served.post_lines(path, many(0, BATCH + 500), **{"Idempotency-Key": "k"})
-    assert again.json() == receipt(received=BATCH + 500, added=500, duplicates=BATCH)
+    assert {"state": "broken", "added": came}.items() <= events[-1]["data"].items()
+    again = served.post_lines(path, many(0, came + 1), **{"Idempotency-Key": "k"})
+    assert again.json() == receipt(received=came + 1, added=1, duplicates=came)
+
+
+def test_lines_of_a_slow_sender_are_stored_while_it_sends(
+    served: Served, sender: tuple[str, Sender], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, by_hand = sender
+    monkeypatch.setattr("service.pool.pool.BATCH_S", 0.0)
+    by_hand.send(many(BATCH + 500, 1))
+    wait_for(lambda: bool(served.http.get(path).json()["examples"] == BATCH + 501))
 
 
 def test_a_key_that_runs_elsewhere_is_a_conflict(served: Served, sender: tuple[str, Sender]) -> None:
