@@ -10,9 +10,6 @@ import warnings
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neighbors import NearestNeighbors
 
 from strategies.base import Picks, Strategy, View, best
 
@@ -27,6 +24,10 @@ def typicality(points: NDArray[np.floating]) -> NDArray[np.float64]:
 
     Infinite among identical points, and 0 for a point on its own.
     """
+    from sklearn.neighbors import (
+        NearestNeighbors,  # it takes a second and 100 MB, which the API need not have
+    )
+
     if len(points) == 1:
         return np.zeros(1)
     near = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(points) - 1), algorithm="brute").fit(points)
@@ -62,6 +63,9 @@ def _choose(view: View, count: int, rng: Generator) -> Picks:
 
 
 def _clusters(points: NDArray[np.float32], count: int, rng: Generator) -> NDArray[np.int32]:
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+    from sklearn.exceptions import ConvergenceWarning
+
     seed = int(rng.integers(2**31))
     if len(points) * count <= LLOYD_CELLS:
         model = KMeans(count, n_init=1, random_state=seed)
