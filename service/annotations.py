@@ -13,11 +13,12 @@ from sqlalchemy import Connection, Row, and_, func, select, update
 from service.errors import Invalid
 from service.records import Campaign, Place
 from service.store import events, labels, selections
-from service.store.database import insert_new, now
+from service.store.database import clock, insert_new, now
 from service.store.schema import annotation
 from service.store.schema import campaign as campaign_table
 
 DELETED = "deleted"
+PACE_WINDOWS_S = (15.0, 60.0)
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -153,6 +154,22 @@ def annotators(connection: Connection, campaign: str, within_s: float) -> int:
     return connection.execute(
         select(func.count(annotation.c.annotator.distinct())).where(recent)
     ).scalar_one()
+
+
+def pace(connection: Connection, campaign: str) -> float:
+    """Answers a second, lately: the larger of two windows."""
+    numbers = [func.count().filter(annotation.c.received_at > now() - window) for window in PACE_WINDOWS_S]
+    mine = select(*numbers).where(
+        annotation.c.campaign == campaign, annotation.c.received_at > now() - max(PACE_WINDOWS_S)
+    )
+    found = connection.execute(mine).one()
+    return max(float(number) / window for number, window in zip(found, PACE_WINDOWS_S, strict=True))
+
+
+def quiet_s(connection: Connection, campaign: Campaign) -> float:
+    """Seconds since the last answer, edit or deletion came in; since the campaign was made where none has."""
+    last = select(func.max(annotation.c.received_at)).where(annotation.c.campaign == campaign.id)
+    return clock(connection) - float(connection.execute(last).scalar() or campaign.created_at)
 
 
 def _place(one: Given) -> Place | None:

@@ -35,6 +35,7 @@ class Campaign(msgspec.Struct, frozen=True):
     batches: int
     place: int
     project: int | None
+    page_hash: str | None
     model_version: str | None
     webhook_hash: str | None
     cursor: str | None

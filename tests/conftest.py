@@ -9,12 +9,14 @@ from typing import NoReturn
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy import Connection
 
 from service.settings import Settings
 from service.stack.label_studio import LabelStudio, installed
 from service.stack.ports import free_port
 from service.stack.processes import Program, Supervisor
 from service.stack.valkey import Valkey
+from service.store.database import Database
 
 ROOT = Path(__file__).parent.parent
 
@@ -41,6 +43,22 @@ def running(program: Program, folder: Path) -> Iterator[None]:
 def tmp_settings(tmp_path: Path) -> Settings:
     """Settings of an empty installation: files and SQLite in a folder of this test, no servers."""
     return Settings(data=str(tmp_path / "data"))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty store of this test, with its schema."""
+    database = Database(f"sqlite:///{tmp_path / 'postil.sqlite'}")
+    database.upgrade()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[Connection]:
+    """One transaction over the whole test."""
+    with database.transaction() as connection:
+        yield connection
 
 
 @pytest.fixture(scope="session")

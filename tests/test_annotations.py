@@ -1,7 +1,5 @@
 """What annotators said becomes labels: every revision is kept, the newest ones count."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,21 +12,11 @@ from service.errors import Invalid
 from service.records import Campaign, Place, Role
 from service.store import campaigns, events, labels, selections
 from service.store.campaigns import NewCampaign
-from service.store.database import Database
 from service.store.schema import annotation, event_log, label
 from service.store.selections import Chosen
 
 LABELS = ["good", "bad"]
 SHOWN = {"round": 1, "label": "good", "confidence": 0.7}
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    database = Database(f"sqlite:///{tmp_path / 'postil.sqlite'}")
-    database.upgrade()
-    with database.transaction() as connection:
-        yield connection
-    database.close()
 
 
 @pytest.fixture

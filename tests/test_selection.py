@@ -1,7 +1,6 @@
 """What comes into the queue: shares, roles and places, on a real store and real shards."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,14 +53,11 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    database = Database(f"sqlite:///{tmp_path / 'postil.sqlite'}")
-    database.upgrade()
+def world(database: Database, tmp_path: Path) -> World:
     with database.transaction() as connection:
         new = NewCampaign(name="one", labels=["a", "b"], model="m", seed=5, holdout_size=20)
         campaign = campaigns.create(connection, new).id
-    yield World(database, Files(tmp_path / "files"), campaign)
-    database.close()
+    return World(database, Files(tmp_path / "files"), campaign)
 
 
 def texts(count: int, word: str = "text") -> list[str]:

@@ -19,7 +19,7 @@ from service.http.schemas import (
 from service.http.status import view
 from service.label_studio.problems import problem
 from service.rounds.advance import advance
-from service.store import campaigns, events
+from service.store import campaigns, events, jobs
 from strategies import registry
 
 MAX_NAME_CHARS = 200
@@ -72,6 +72,7 @@ def change(api: Api, c: str, body: CampaignChange) -> CampaignView:
             raise Conflict(f"a campaign named {news['name']!r} exists already: choose another name")
         if news:
             campaigns.change(connection, campaign.id, **news)
+            jobs.hint(connection, campaign.id, "sync")  # annotators see name and instruction
             events.record(connection, campaign.id, "campaign-changed", **news)
     return show(api, campaign.id)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Row, func, select
 
 from service import annotations
@@ -37,7 +38,7 @@ def status(connection: Connection, campaign: Campaign) -> Status:
         test_examples=pool.size(connection, campaign.id, "test"),
         labels=labels.count(connection, campaign.id),
         annotations=annotations.counts(connection, campaign.id),
-        queue=QueueCount(sum(queue.get("chosen", {}).values()), sum(queue.get("open", {}).values())),
+        queue=QueueCount(queue.get("chosen", 0), queue.get("open", 0)),
         asked=state.asked,
         budget_left=None if campaign.budget is None else max(0, campaign.budget - state.asked),
         changes=state.changes,
@@ -52,24 +53,9 @@ def status(connection: Connection, campaign: Campaign) -> Status:
 
 def view(connection: Connection, settings: Settings, campaign: Campaign) -> CampaignView:
     """The campaign as the API shows it."""
+    stored = msgspec.structs.asdict(campaign)
     return CampaignView(
-        id=campaign.id,
-        name=campaign.name,
-        problem=campaign.problem,
-        labels=campaign.labels,
-        model=campaign.model,
-        strategy=campaign.strategy,
-        text_field=campaign.text_field,
-        instruction=campaign.instruction,
-        seed=campaign.seed,
-        round_size=campaign.round_size,
-        budget=campaign.budget,
-        low_water=campaign.low_water,
-        random_share=campaign.random_share,
-        holdout_size=campaign.holdout_size,
-        score_seconds=campaign.score_seconds,
-        paused=campaign.paused,
-        created_at=campaign.created_at,
+        **{name: stored[name] for name in CampaignView.__struct_fields__ if name in stored},
         warnings=_warnings(connection, campaign.id),
         label_studio=None
         if campaign.project is None

@@ -1,28 +1,23 @@
 """Label Studio over HTTP: projects, webhooks, tasks, predictions and annotations.
 
 One call does one thing. What to push, what to delete and when is decided elsewhere, and so is what an answer
-means (`problems`). Nothing is retried here: the jobs that call are.
+means (`problems`).
 """
 
-import time
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
 from http import HTTPStatus
-from typing import Any, Self, TypeVar
+from typing import Any
 
-import httpx
 import msgspec
 
-from service.errors import Conflict, Invalid, LabelStudioRefused, LabelStudioUnavailable
-
-Answer = TypeVar("Answer")
+from service.errors import Conflict, Invalid, LabelStudioUnavailable
+from service.label_studio.session import Answer, Session
+from service.label_studio.tasks import ChangedTask, NewPrediction, NewTask, OpenTask, ext_id
 
 CHUNK = 500
 """Tasks, predictions or ids in one request: about half a second of Label Studio's time."""
-ACCESS_TOKEN_S = 240
-"""An access token lives 300 s; it is renewed before that."""
 CHANGED = (
     "id,data,updated_at,annotations,"
     # Label Studio applies the one list to the annotations as well
@@ -32,6 +27,7 @@ DELETE_CHUNK = 50
 """Tasks deleted in one request: each prediction that goes with them takes 2 ms, and annotators wait meanwhile."""
 DELETE_TIMEOUT_S = 300.0
 """A model version goes in one request, at 6 ms a prediction."""
+TITLE_CHARS = (3, 50)
 OVERLAP_S = 60
 """How far polling looks back: a slow transaction becomes visible after a quicker, later one."""
 
@@ -50,81 +46,6 @@ WEBHOOK_ACTIONS = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELE
 class User(msgspec.Struct, frozen=True):
     id: int
     email: str
-
-
-class NewTask(msgspec.Struct, frozen=True):
-    """A task to import with its one prediction; `data["ext_id"]` is the key that makes a push repeatable."""
-
-    data: dict[str, Any]
-    model_version: str
-    score: float
-    """Place in the queue, 0..1: the lowest is served first."""
-    result: list[dict[str, Any]]
-    """As `problems` writes it; [] for a blind task, which keeps its place by its score."""
-
-
-class NewPrediction(msgspec.Struct, frozen=True):
-    """A prediction to add to a task that is there already."""
-
-    task: int
-    score: float
-    result: list[dict[str, Any]]
-
-
-class Annotation(msgspec.Struct, frozen=True):
-    """One answer as Label Studio gives it; `result` is unchecked and may be anything."""
-
-    id: int
-    result: Any
-    was_cancelled: bool
-    """True for a skip; its result is then a copy of the prediction, not an answer."""
-    created_at: datetime
-    updated_at: datetime
-    lead_time: float | None = None
-    """Seconds the annotator took, as the browser counted them."""
-    completed_by: int | None = None
-    parent_prediction: int | None = None
-    """The prediction the editor started from; None too once that prediction is deleted."""
-
-    @property
-    def origin(self) -> str:
-        """How the pre-annotation was used: 'prediction' kept, 'prediction-changed', or 'manual'."""
-        regions = self.result if isinstance(self.result, list) else []
-        origins = {region.get("origin", "manual") for region in regions if isinstance(region, dict)}
-        if origins == {"prediction"}:
-            return "prediction"
-        return "prediction-changed" if origins & {"prediction", "prediction-changed"} else "manual"
-
-
-class ChangedTask(msgspec.Struct, frozen=True):
-    """A task with all its annotations, skips among them."""
-
-    id: int
-    data: dict[str, Any]
-    updated_at: datetime
-    annotations: list[Annotation]
-
-    @property
-    def ext_id(self) -> str | None:
-        return _ext_id(self.data)
-
-
-class OpenTask(msgspec.Struct, frozen=True):
-    """What a list tells of a task, whether or not it was answered."""
-
-    id: int
-    ext_id: str | None
-    total_annotations: int
-    """Answers; skips are not among them."""
-    cancelled_annotations: int
-    draft_exists: bool
-    annotations: list[int]
-    """Ids of answers and skips."""
-
-    @property
-    def started(self) -> bool:
-        """Somebody answered, skipped or drafted. A page that is merely open cannot be seen."""
-        return bool(self.annotations) or self.draft_exists
 
 
 class _Id(msgspec.Struct):
@@ -194,36 +115,8 @@ class _Release(msgspec.Struct):
     release: str
 
 
-class _Access(msgspec.Struct):
-    access: str
-
-
-class Client:
-    """Label Studio for one account.
-
-    Every method raises LabelStudioUnavailable when there is no answer, or 5xx, 408 or 429, or one that is not
-    Label Studio's; LabelStudioRefused on any other no.
-    """
-
-    def __init__(self, url: str, token: str, timeout_s: float = 30.0) -> None:
-        """`token`: a legacy token, or a personal access token (a refresh JWT)."""
-        self.url = url.rstrip("/")
-        if not self.url.startswith(("http://", "https://")):
-            raise Invalid(f"{url!r} is no address of Label Studio: it starts with http:// or https://", "url")
-        if not token.isascii() or not token.isprintable() or not token.strip():
-            raise Invalid("the Label Studio token is empty or holds strange characters", "token")
-        self._auth = _Auth(self.url, token.strip())
-        self._timeout_s = timeout_s
-        self._http = httpx.Client(timeout=timeout_s, auth=self._auth, headers={"User-Agent": "postil"})
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._http.close()
+class Client(Session):
+    """Label Studio for one account; what its methods raise, see `Session`."""
 
     def version(self) -> str:
         """Label Studio's release, such as '1.23.2'; needs no valid token."""
@@ -242,41 +135,29 @@ class Client:
         if key.split() != [key]:
             raise Invalid(f"the project key {key!r} has to be one word", "key")
         found = [it.id for it in self._projects() if key in (it.description or "").split()]
-        with self._sdk("find or make a project") as sdk:
+        with self.sdk("find or make a project") as sdk:
             if found:
                 sdk.projects.update(min(found), **SERVING)
                 return min(found)
             project = sdk.projects.create(
-                title=title,
+                title=_title(title),
                 description=key,
                 label_config=label_config,
-                expert_instruction=_paragraphs(instruction),
-                show_instruction=bool(instruction),
+                **_instruction(instruction),
                 **SERVING,
             )
             return int(project.id)
 
-    def update_project(
-        self,
-        project: int,
-        title: str | None = None,
-        label_config: str | None = None,
-        instruction: str | None = None,
-    ) -> None:
-        """Change what is given. Label Studio refuses a label config that existing answers contradict."""
-        changes: dict[str, Any] = {"title": title, "label_config": label_config}
-        if instruction is not None:
-            changes |= {"expert_instruction": _paragraphs(instruction), "show_instruction": bool(instruction)}
-        with self._sdk(f"update project {project}") as sdk:
-            sdk.projects.update(
-                project, **{name: value for name, value in changes.items() if value is not None}
-            )
+    def update_project(self, project: int, title: str, instruction: str) -> None:
+        """Change what people read of the project."""
+        with self.sdk(f"update project {project}") as sdk:
+            sdk.projects.update(project, title=_title(title), **_instruction(instruction))
 
     def ensure_webhook(self, project: int, url: str, headers: Mapping[str, str]) -> int:
         """The id of the project's webhook to `url`: made, or set to these headers; doubles are removed."""
         hooks = self.call(list[_Hook], "GET", "/api/webhooks/", {"project": project})
         mine = sorted(hook.id for hook in hooks if hook.project == project and hook.url == url)
-        with self._sdk(f"set up the webhook of project {project}") as sdk:
+        with self.sdk(f"set up the webhook of project {project}") as sdk:
             # an update without the actions would wipe them
             settings: dict[str, Any] = {
                 "url": url,
@@ -314,7 +195,7 @@ class Client:
         return [
             OpenTask(
                 task.id,
-                _ext_id({"ext_id": task.data.ext_id}),
+                ext_id({"ext_id": task.data.ext_id}),
                 task.total_annotations,
                 task.cancelled_annotations,
                 task.draft_exists,
@@ -401,7 +282,7 @@ class Client:
         path = f"/api/projects/{project}/model-versions/"
         body = {"model_version": model_version}
         response = self.send("DELETE", path, body=body, timeout_s=DELETE_TIMEOUT_S)
-        return self._decode(_Deleted, response.content, f"DELETE {path}").deleted_predictions
+        return self.decode(_Deleted, response.content, f"DELETE {path}").deleted_predictions
 
     def delete_unstarted(self, project: int, task_ids: Collection[int]) -> list[int]:
         """Delete those of the tasks that nobody answered, skipped or drafted; which of them are gone.
@@ -467,37 +348,6 @@ class Client:
             last = tasks[-1].updated_at
             page, cursor = (1, last) if last > cursor else (page + 1, cursor)
 
-    def call(
-        self,
-        answer: type[Answer],
-        method: str,
-        path: str,
-        params: Mapping[str, str | int] | None = None,
-        body: Any = None,
-    ) -> Answer:
-        """`send`, and the answer's JSON as `answer`."""
-        return self._decode(answer, self.send(method, path, params, body).content, f"{method} {path}")
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str | int] | None = None,
-        body: Any = None,
-        absent: bool = False,
-        timeout_s: float | None = None,
-    ) -> httpx.Response:
-        """One request. With `absent`, 404 is an answer too. `timeout_s`: where the client's own is too short."""
-        try:
-            response = self._http.request(
-                method, self.url + path, params=params, json=body, timeout=timeout_s or self._timeout_s
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._unreachable(f"{method} {path}", error) from None
-        if response.is_success or (absent and response.status_code == HTTPStatus.NOT_FOUND):
-            return response
-        raise self._no(f"{method} {path}", response.status_code, _words(response))
-
     def _projects(self) -> Iterator[_Project]:
         """Not through the SDK, which takes half an answer for an empty list."""
         page: dict[str, str | int] = {"page": 1, "page_size": 100, "ordering": "id"}
@@ -559,127 +409,8 @@ class Client:
         )
         where_at = "GET /api/tasks/"
         if response.status_code == HTTPStatus.NOT_FOUND:  # a page past the last one
-            return self._decode(kind, b"[]", where_at)
-        return self._decode(kind, self._decode(_Page, response.content, where_at).tasks, where_at)
-
-    def _decode(self, kind: type[Answer], content: bytes | msgspec.Raw, what: str) -> Answer:
-        try:
-            return msgspec.json.decode(content, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise LabelStudioUnavailable(
-                f"{what}: the answer is not Label Studio's ({error}): is {self.url} its address?"
-            ) from None
-
-    @contextmanager
-    def _sdk(self, what: str) -> Iterator[Any]:
-        """Label Studio's own SDK over our connection, with its errors made ours.
-
-        It retries POSTs unless told not to. The token it is given is not one: `_Auth` signs every request.
-        """
-        from label_studio_sdk.client import LabelStudio  # imported here: it takes a second
-        from label_studio_sdk.core.api_error import ApiError
-
-        try:
-            yield LabelStudio(
-                base_url=self.url,
-                api_key="-",
-                timeout=self._timeout_s,
-                max_retries=0,
-                httpx_client=self._http,
-            )
-        except ApiError as error:
-            if error.status_code is None or error.status_code < HTTPStatus.MULTIPLE_CHOICES:
-                raise LabelStudioUnavailable(
-                    f"{what}: the answer is not Label Studio's: is {self.url} its address?"
-                ) from None
-            raise self._no(what, error.status_code, _plain(error.body)) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._unreachable(what, error) from None
-        except ValueError as error:  # pydantic's and json's errors are ValueErrors
-            raise LabelStudioUnavailable(
-                f"{what}: the answer is not Label Studio's ({type(error).__name__})"
-            ) from None
-
-    def _unreachable(self, what: str, error: Exception) -> LabelStudioUnavailable:
-        reason = str(error) or type(error).__name__
-        return LabelStudioUnavailable(
-            f"{what}: no answer from {self.url} ({self._auth.hide(reason)}): is it running?"
-        )
-
-    def _no(self, what: str, status: int, words: str) -> LabelStudioRefused | LabelStudioUnavailable:
-        words = self._auth.hide(words)[:1000]
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (
-            HTTPStatus.REQUEST_TIMEOUT,
-            HTTPStatus.TOO_MANY_REQUESTS,
-        ):
-            return LabelStudioUnavailable(f"{what}: {status} from {self.url}: {words}: try again later")
-        return LabelStudioRefused(f"{what}: {status} from {self.url}: {words}: {_HINTS.get(status, _HINT)}")
-
-
-_HINT = "see what Label Studio says; it understood the request and will refuse it again"
-_HINTS = {
-    301: "set Label Studio's address to the one it redirects to",
-    302: "set Label Studio's address to the one it redirects to",
-    307: "set Label Studio's address to the one it redirects to",
-    308: "set Label Studio's address to the one it redirects to",
-    401: "check the token; legacy tokens have to be allowed in Label Studio's organization settings, "
-    "personal access tokens are not",
-    403: "the token's account may not do this, or Label Studio's SSRF protection forbids the address",
-    404: "the project, the task or the annotation is not there any more, or belongs to another organization",
-    413: "a proxy in front of Label Studio limits the size of a request: raise the limit",
-}
-
-
-class _Auth(httpx.Auth):
-    """Signs requests with a legacy token, or with access tokens got for a personal access token."""
-
-    requires_response_body = True
-
-    def __init__(self, url: str, token: str) -> None:
-        self._url = url
-        self._token = token
-        self._personal = token.count(".") == 2
-        self._access = ""
-        self._renew_at = 0.0
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if not self._personal:
-            request.headers["Authorization"] = f"Token {self._token}"
-            yield request
-            return
-        if not self._access or time.monotonic() >= self._renew_at:
-            yield from self._renew(request)
-        request.headers["Authorization"] = f"Bearer {self._access}"
-        response = yield request
-        if response.status_code == HTTPStatus.UNAUTHORIZED:
-            yield from self._renew(request)
-            request.headers["Authorization"] = f"Bearer {self._access}"
-            yield request
-
-    def hide(self, text: str) -> str:
-        """`text` without the tokens."""
-        for secret in filter(None, (self._token, self._access)):
-            text = text.replace(secret, "***")
-        return text
-
-    def _renew(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        path = "/api/token/refresh/"
-        # the extensions carry the time limit
-        response = yield httpx.Request(
-            "POST", self._url + path, json={"refresh": self._token}, extensions=request.extensions
-        )
-        if response.status_code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise LabelStudioRefused(
-                f"POST {path}: {response.status_code} from {self._url}: {self.hide(_words(response))}: "
-                "the personal access token is wrong, expired or revoked: make a new one in Label Studio"
-            )
-        try:
-            self._access = msgspec.json.decode(response.content, type=_Access).access
-        except msgspec.DecodeError:
-            raise LabelStudioUnavailable(
-                f"POST {path}: {response.status_code} from {self._url}, no access token: try again later"
-            ) from None
-        self._renew_at = time.monotonic() + ACCESS_TOKEN_S
+            return self.decode(kind, b"[]", where_at)
+        return self.decode(kind, self.decode(_Page, response.content, where_at).tasks, where_at)
 
 
 def _is(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:
@@ -696,29 +427,12 @@ def _instant(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _ext_id(data: Mapping[str, Any]) -> str | None:
-    """The key, or None where somebody else made the task."""
-    ext_id = data.get("ext_id")
-    return ext_id if isinstance(ext_id, str) else None
+def _title(name: str) -> str:
+    """Label Studio takes 3 to 50 characters."""
+    title = name if len(name) >= TITLE_CHARS[0] else f"Postil: {name}"
+    return title if len(title) <= TITLE_CHARS[1] else title[: TITLE_CHARS[1] - 1] + "…"
 
 
-def _paragraphs(text: str) -> str:
+def _instruction(text: str) -> dict[str, Any]:
     """Plain text as the HTML that Label Studio takes for an instruction."""
-    return escape(text).replace("\n", "<br>")
-
-
-def _words(response: httpx.Response) -> str:
-    if "location" in response.headers:
-        return f"redirects to {response.headers['location']}"
-    try:
-        return _plain(response.json())
-    except ValueError:  # a page for people
-        return response.reason_phrase
-
-
-def _plain(body: Any) -> str:
-    """What an error's body says to a person."""
-    if isinstance(body, dict):
-        said = [body.get("detail"), body.get("validation_errors")]
-        body = " ".join(str(part) for part in said if part) or body
-    return str(body)
+    return {"expert_instruction": escape(text).replace("\n", "<br>"), "show_instruction": bool(text)}

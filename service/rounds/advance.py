@@ -3,8 +3,9 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import Connection, Row, and_, select
 
+from service import annotations
 from service.pool import pool
 from service.records import Campaign
 from service.rounds.decide import (
@@ -23,9 +24,7 @@ from service.rounds.decide import (
 )
 from service.store import campaigns, events, jobs, labels, rounds, selections, uploads
 from service.store.database import now
-from service.store.schema import annotation, upload
-
-PACE_WINDOWS_S = (15.0, 60.0)
+from service.store.schema import upload
 
 
 def advance(connection: Connection, id_: str) -> list[str]:
@@ -56,7 +55,6 @@ def load(connection: Connection, campaign: Campaign) -> State:
     last = rounds.newest(connection, campaign.id)
     done = rounds.newest(connection, campaign.id, "done")
     pool_rows = sum(sealed["pool"].values())
-    pace, idle_s = _activity(connection, campaign.id)
     return State(
         round_size=campaign.round_size,
         low_water=campaign.low_water,
@@ -72,13 +70,13 @@ def load(connection: Connection, campaign: Campaign) -> State:
         encoded=frozenset(rounds.encodings(connection, campaign.id, campaign.encoder)),
         exhausted=bool(pool_rows) and campaign.exhausted_rows == pool_rows,
         batches=campaign.batches,
-        asked=sum(sum(counts.get(state, {}).values()) for state in selections.ASKED),
-        servable=sum(sum(counts.get(state, {}).values()) for state in selections.SERVABLE),
+        asked=sum(counts.get(state, 0) for state in selections.ASKED),
+        servable=sum(counts.get(state, 0) for state in selections.SERVABLE),
         labels=sum(number for key, number in known.items() if key != "hold-out"),
         label_version=campaign.label_version,
         changes=labels.changes_since(connection, campaign.id, 0 if last is None else last.label_version),
-        pace=pace,
-        idle_s=idle_s,
+        pace=annotations.pace(connection, campaign.id),
+        idle_s=annotations.quiet_s(connection, campaign),
         round=None if last is None else _round(connection, campaign.id, last),
         scores=None if done is None else done.number,
     )
@@ -94,15 +92,6 @@ def _round(connection: Connection, campaign: str, row: Row[Any]) -> Round:
         scored,
         ranked=row.ranked_at is not None,
     )
-
-
-def _activity(connection: Connection, campaign: str) -> tuple[float, float]:
-    """Answers a second (the larger of two windows), and seconds since the last one."""
-    counts = [func.count().filter(annotation.c.received_at > now() - window) for window in PACE_WINDOWS_S]
-    last = now() - func.max(annotation.c.received_at)
-    row = connection.execute(select(last, *counts).where(annotation.c.campaign == campaign)).one()
-    pace = max(number / window for number, window in zip(row[1:], PACE_WINDOWS_S, strict=True))
-    return pace, float("inf") if row[0] is None else float(row[0])
 
 
 def _uploading(connection: Connection, campaign: str) -> bool:

@@ -208,13 +208,17 @@ class LabelStudio:
                 connection.close()
             os.replace(draft, template)
 
+    def answers(self) -> bool:
+        """True when this version answers."""
+        answer = get(self.port, "/api/version/")
+        return answer is not None and answer[0] == 200 and json.loads(answer[1]).get("release") == VERSION
+
     def ready(self) -> bool:
         """True when this version answers and knows our token.
 
         Raises LabelStudioRefused when the token is not the one its database was made with.
         """
-        answer = get(self.port, "/api/version/")
-        if answer is None or answer[0] != 200 or json.loads(answer[1]).get("release") != VERSION:
+        if not self.answers():
             return False
         answer = get(self.port, "/api/current-user/whoami", {"Authorization": f"Token {self.token}"})
         if answer is not None and answer[0] in (401, 403):

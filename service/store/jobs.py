@@ -4,7 +4,6 @@ Redis only wakes workers; all that is true of a job stands here. A worker that l
 its next renewal or commit, and whatever it wrote under its epoch is never named by anyone.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -171,15 +170,6 @@ def hint(connection: Connection, campaign: str, key: str) -> None:
         update(job)
         .where(job.c.campaign == campaign, job.c.key == key, job.c.state.in_(["ready", "running"]))
         .values(not_before=now(), pushed_at=None)
-    )
-
-
-def cancel(connection: Connection, campaign: str, kinds: Iterable[str]) -> None:
-    """Call off jobs that nobody has begun."""
-    connection.execute(
-        update(job)
-        .where(job.c.campaign == campaign, job.c.kind.in_(list(kinds)), job.c.state == "ready")
-        .values(state="canceled", ended_at=now())
     )
 
 

@@ -58,6 +58,7 @@ campaign = Table(
     Column("batches", Integer, nullable=False),  # counter: selections made
     Column("place", Integer, nullable=False),  # counter: the next free place in the queue
     Column("project", Integer),  # Label Studio's id
+    Column("page_hash", String(64)),  # of the name and the instruction that the project shows
     Column("model_version", String(64)),  # whose predictions the project serves: r0, r1, …
     Column("webhook_hash", String(64)),
     Column("cursor", String(64)),  # newest updated_at that was pulled

@@ -124,10 +124,7 @@ def rank(
     connection.execute(update(selection).where(selection.c.id == id_).values(place=place, predictions=shown))
 
 
-def counts(connection: Connection, campaign: str) -> dict[str, dict[str, int]]:
-    """{state: {role: how many}}."""
-    query = select(selection.c.state, selection.c.role, func.count()).where(selection.c.campaign == campaign)
-    table: dict[str, dict[str, int]] = {}
-    for state, role, number in connection.execute(query.group_by(selection.c.state, selection.c.role)):
-        table.setdefault(state, {})[role] = number
-    return table
+def counts(connection: Connection, campaign: str) -> dict[str, int]:
+    """How many there are in each state."""
+    query = select(selection.c.state, func.count().label("number")).where(selection.c.campaign == campaign)
+    return {row.state: row.number for row in connection.execute(query.group_by(selection.c.state))}

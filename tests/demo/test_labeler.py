@@ -12,8 +12,9 @@ from service.demo.docstrings import Example
 from service.demo.labeler import Labeler, Truth, label
 from service.demo.summary import label_studio_answers
 from service.label_studio.annotator import Annotator, invite
-from service.label_studio.client import Client, NewTask
+from service.label_studio.client import Client
 from service.label_studio.problems import SingleLabel
+from service.label_studio.tasks import NewTask
 
 MOODS = SingleLabel(("good", "bad"))
 TRUTH = Truth(Example(f"m:{n}", f"text {n}", "bad" if n % 3 else "good", "m") for n in range(12))

@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 import pytest
 import uvicorn
+from sqlalchemy import delete
 
 from service import annotations, curve
 from service.annotations import Given
@@ -25,6 +26,7 @@ from service.pool import pool, shards
 from service.records import Place
 from service.settings import Settings
 from service.store import campaigns, events, jobs, rounds, selections
+from service.store.schema import job
 from service.store.selections import Chosen
 
 _numbers = count(1)
@@ -122,7 +124,7 @@ def fill(served: Served, name: str) -> str:
         pool.close_filling(connection, campaign)
         pool.sealed(connection, campaign, 0, shards.seal(api.files, rows))
         campaigns.change(connection, campaign, project=7, webhook_hash=hashlib.sha256(b"secret").hexdigest())
-        jobs.cancel(connection, campaign, ["seal", "encode"])
+        connection.execute(delete(job).where(job.c.campaign == campaign, job.c.kind.in_(["seal", "encode"])))
     _ask(served, campaign, texts)
     for number in range(1, ROUNDS + 1):
         _round(served, campaign, number)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from service.label_studio.annotator import Annotator, invite
-from service.label_studio.client import Client, NewTask
+from service.label_studio.client import Client
 from service.label_studio.problems import SingleLabel
+from service.label_studio.tasks import NewTask
 
 PASSWORD = "long enough 8412"
 

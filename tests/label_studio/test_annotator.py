@@ -92,7 +92,6 @@ def test_what_an_annotator_does_is_seen(
     assert annotation.lead_time == 2.5
     assert annotation.completed_by == ann.user.id
     assert annotation.parent_prediction == first.shown.id
-    assert annotation.origin == "manual"
     (annotation,) = found["ex-1"].annotations
     assert (annotation.id, annotation.was_cancelled, annotation.completed_by) == (skip, True, ben.user.id)
     assert moods.from_result(annotation.result) == "good"  # the prediction's: a skip is no answer

@@ -12,8 +12,9 @@ import pytest
 from service.errors import Conflict, Invalid, LabelStudioRefused, LabelStudioUnavailable
 from service.label_studio import client as client_module
 from service.label_studio.annotator import Annotator, Served, invite, personal_access_token
-from service.label_studio.client import Annotation, ChangedTask, Client, NewPrediction
+from service.label_studio.client import Client
 from service.label_studio.problems import SingleLabel
+from service.label_studio.tasks import ChangedTask, NewPrediction
 from tests.label_studio.conftest import PASSWORD, tasks
 
 
@@ -85,10 +86,8 @@ def test_a_refusal_has_label_studios_words_and_the_place(client: Client, project
         LabelStudioRefused, match=f"PATCH /api/projects/{project}/: 400 .*version doesn't exist"
     ):
         client.set_model_version(project, "never-imported")
-    with pytest.raises(
-        LabelStudioRefused, match=f"update project {project}: 400 .*Premature end of data in tag View"
-    ):
-        client.update_project(project, label_config="<View><Choices/>")
+    with pytest.raises(LabelStudioRefused, match=r"find or make a project: 400 .*no element found"):
+        client.ensure_project("Broken", "<View><Choices/>", "", uuid.uuid4().hex)
     with pytest.raises(LabelStudioRefused, match="POST /api/projects/999999999/import: 404"):
         client.import_tasks(999999999, tasks([0.5]))
 
@@ -247,15 +246,19 @@ def test_a_key_is_one_word(client: Client) -> None:
         client.ensure_project("Moods", "", "", "two words")
 
 
-def test_a_project_is_updated_where_asked(client: Client, project: int) -> None:
-    more = SingleLabel(("good", "bad", "ugly")).label_config()
-
-    client.update_project(project, title="More moods", label_config=more)
-    client.update_project(project, instruction="Choose.")
-
+def test_a_project_is_told_its_new_name_and_instruction(client: Client, project: int) -> None:
+    client.update_project(project, "More moods", "Choose\n<one>.")
     found = client.send("GET", f"/api/projects/{project}/").json()
-    assert (found["title"], found["label_config"]) == ("More moods", more)
-    assert (found["expert_instruction"], found["show_instruction"]) == ("Choose.", True)
+    assert (found["title"], found["expert_instruction"]) == ("More moods", "Choose<br>&lt;one&gt;.")
+    assert found["show_instruction"] is True
+
+
+@pytest.mark.parametrize(("name", "title"), [("ab", "Postil: ab"), ("x" * 60, "x" * 49 + "…")])
+def test_a_name_that_label_studio_would_not_take_is_fitted(
+    client: Client, project: int, name: str, title: str
+) -> None:
+    client.update_project(project, name, "")
+    assert client.send("GET", f"/api/projects/{project}/").json()["title"] == title
 
 
 def test_a_webhook_is_made_once_and_kept_up_to_date(client: Client, project: int) -> None:
@@ -557,20 +560,3 @@ def test_deletions_are_seen(client: Client, project: int, ann: Annotator) -> Non
     (changed,) = changes(client, project, cursor, overlap_s=0)
     assert (changed.id, changed.annotations) == (ids[0], [])  # the annotation's, by polling
     assert [task.id for task in client.list_tasks(project)] == [ids[0]]  # the task's, only by listing
-
-
-@pytest.mark.parametrize(
-    ("result", "origin"),
-    [
-        ([], "manual"),
-        (None, "manual"),
-        ([{"foo": 1}, 5], "manual"),
-        ([{"origin": "manual"}], "manual"),
-        ([{"origin": "prediction"}], "prediction"),
-        ([{"origin": "prediction-changed"}], "prediction-changed"),
-        ([{"origin": "prediction"}, {"origin": "manual"}], "prediction-changed"),
-    ],
-)
-def test_origin_tells_how_the_pre_annotation_was_used(client: Client, result: Any, origin: str) -> None:
-    now = client_module.datetime.now(client_module.UTC)
-    assert Annotation(1, result, False, now, now).origin == origin

@@ -6,8 +6,9 @@ from typing import Any
 from playwright.sync_api import Browser, expect
 
 from service.label_studio.annotator import invite
-from service.label_studio.client import Client, NewTask
+from service.label_studio.client import Client
 from service.label_studio.problems import SingleLabel
+from service.label_studio.tasks import NewTask
 from tests.label_studio.conftest import PASSWORD
 
 TEXT = "<b>not bold</b> & <img src=x onerror=alert(1)> $ext_id"
@@ -55,7 +56,7 @@ def test_a_person_sees_text_and_labels_as_they_are(
     found = {task.ext_id: task for pages in client.changed_tasks(project, None) for task in pages}
     (shown,) = found["shown"].annotations
     (blind,) = found["blind"].annotations
-    assert (labels.from_result(shown.result), shown.origin) == (LABELS[1], "prediction")
-    assert (labels.from_result(blind.result), blind.origin) == (LABELS[1], "manual")
+    assert (labels.from_result(shown.result), shown.result[0]["origin"]) == (LABELS[1], "prediction")
+    assert (labels.from_result(blind.result), blind.result[0]["origin"]) == (LABELS[1], "manual")
     assert shown.lead_time is not None
     assert None not in (shown.parent_prediction, blind.parent_prediction)

@@ -6,8 +6,9 @@ import pytest
 
 from service.errors import Invalid
 from service.label_studio.annotator import Annotator
-from service.label_studio.client import Client, NewTask
+from service.label_studio.client import Client
 from service.label_studio.problems import SingleLabel, problem
+from service.label_studio.tasks import NewTask
 
 STRANGE = (
     "pos & <neg>",

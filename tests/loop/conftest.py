@@ -8,19 +8,17 @@ import pytest
 from service.demo import encoder
 from service.demo.docstrings import Corpus, corpus
 from service.settings import Settings
+from service.stack.label_studio import environment
 from service.stack.stack import Stack
 from tests.loop.world import World
 
 
 @pytest.fixture(scope="session")
 def world(label_studio_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    venv = label_studio_settings.label_studio_venv or str(
-        label_studio_settings.folder.absolute() / "venvs" / "label-studio-1.23.2"
-    )
     settings = replace(
         Settings(),
         data=str(tmp_path_factory.mktemp("stack")),
-        label_studio_venv=venv,
+        label_studio_venv=str(environment(label_studio_settings)),
         url="http://127.0.0.1:0",
     )
     with Stack(settings) as stack:

@@ -26,9 +26,11 @@ Answerer = Callable[[Served, np.random.Generator], str | None]
 class World:
     """The running stack, and what is needed to look into it."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, studio: Path | None = None) -> None:
+        """`studio`: the data folder of a Label Studio that is not the stack's own."""
         self.stack = stack
         self.settings = stack.settings
+        self.studio = studio or Path(self.settings.data) / "label-studio"
         token = (Path(self.settings.data) / "token").read_text().strip()
         self.api = httpx.Client(
             base_url=self.settings.url, headers={"Authorization": f"Bearer {token}"}, timeout=60
@@ -90,7 +92,7 @@ class World:
 
     def answers_in_label_studio(self, project: int) -> dict[int, str]:
         """{annotation id: data.ext_id}, skips left out, out of Label Studio's own database."""
-        path = Path(self.settings.data) / "label-studio" / "label_studio.sqlite3"
+        path = self.studio / "label_studio.sqlite3"
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30) as connection:
             rows = connection.execute(
                 "SELECT c.id, json_extract(t.data, '$.ext_id') FROM task_completion c JOIN task t ON t.id = c.task_id"

@@ -1,6 +1,6 @@
 """A store, a file store and a campaign of one test."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,10 +60,7 @@ def numbered(examples: Sequence[Example]) -> list[Line]:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    database = Database(f"sqlite:///{tmp_path / 'postil.sqlite'}")
-    database.upgrade()
+def world(database: Database, tmp_path: Path) -> World:
     with database.transaction() as connection:
         made = campaigns.create(connection, NewCampaign("a campaign", ["good", "bad"], "none"))
-    yield World(database, Files(tmp_path / "files"), made.id)
-    database.close()
+    return World(database, Files(tmp_path / "files"), made.id)

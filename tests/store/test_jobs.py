@@ -3,8 +3,6 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, insert, select, update
@@ -14,22 +12,7 @@ from service.store import campaigns, events, jobs
 from service.store.campaigns import NewCampaign
 from service.store.database import Database, now
 from service.store.jobs import Claim, NewJob
-from service.store.schema import event_log, job, metadata
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'postil.sqlite'}")
-    with database.transaction() as connection:
-        metadata.create_all(connection)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def connection(database: Database) -> Iterator[Connection]:
-    with database.transaction() as connection:
-        yield connection
+from service.store.schema import event_log, job
 
 
 def a_campaign(connection: Connection, name: str = "one") -> str:

@@ -1,24 +1,12 @@
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Connection, update
 
 from service.errors import Conflict
 from service.store import campaigns, uploads
 from service.store.campaigns import NewCampaign
-from service.store.database import Database, now
+from service.store.database import now
 from service.store.schema import upload
 from service.store.uploads import SILENT_S, Upload
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    database = Database(f"sqlite:///{tmp_path / 'postil.sqlite'}")
-    database.upgrade()
-    with database.transaction() as connection:
-        yield connection
-    database.close()
 
 
 @pytest.fixture

@@ -13,14 +13,19 @@ from sqlalchemy import Row
 
 from service import annotations
 from service.annotations import Given
-from service.label_studio.client import ChangedTask, Client, NewPrediction, NewTask
+from service.errors import LabelStudioRefused
+from service.label_studio.client import DELETE_CHUNK, Client
 from service.label_studio.problems import Problem, problem
+from service.label_studio.tasks import ChangedTask, NewPrediction, NewTask
 from service.records import BLIND_ROLES, Campaign, Place
 from service.store import campaigns, events, rounds, selections
 from service.store.database import clock
 from workers.held import Held
 
-BUSY_S, IDLE_S = 2.0, 5.0
+BUSY_S, IDLE_S, ASLEEP_S = 2.0, 5.0, 60.0
+"""From one look to the next: after news, without any, and at most, where nobody has answered for long."""
+IDLE_SHARE = 1 / 20
+"""A look comes no later than this share of the time for which nobody has answered. A webhook's hint comes at once."""
 SWEEP_S = 60.0
 PAGE_OPEN_S = 24 * 3600.0
 PLACE_SCORE = 1e-6
@@ -35,12 +40,19 @@ def run(held: Held) -> None:
         if campaign.project is None:
             _make_project(held, client, campaign, asks)
             campaign = _read(held)
+        elif campaign.page_hash != _page_hash(campaign):
+            _change_page(held, client, campaign)
         news = _pull(held, client, campaign, asks)
         _sweep(held, client, campaign)
         pushed = _push(held, client, campaign, asks)
         _reorder(held, client, _read(held), asks)
-        _withdraw(held, client, campaign)
-    with held.effects(rearm_s=BUSY_S if news or pushed else IDLE_S):
+        while _withdraw(held, client, campaign):
+            # What gave way makes room for its successors where the budget leaves no other.
+            pushed += _push(held, client, _read(held), asks)
+    with held.context.database.reading() as connection:
+        quiet_s = annotations.quiet_s(connection, campaign)
+    wait_s = BUSY_S if news or pushed else min(ASLEEP_S, max(IDLE_S, quiet_s * IDLE_SHARE))
+    with held.effects(rearm_s=wait_s):
         pass
 
 
@@ -55,18 +67,40 @@ def _make_project(held: Held, client: Client, campaign: Campaign, asks: Problem)
     project = client.ensure_project(
         campaign.name, asks.label_config(), campaign.instruction, f"postil:{campaign.id}"
     )
-    secret = secrets.token_urlsafe(32)
+    secret: str | None = secrets.token_urlsafe(32)
     url = f"{settings.url}/webhooks/label-studio/{campaign.id}"
-    client.ensure_webhook(project, url, {"X-Postil-Secret": secret})
+    refused = ""
+    try:
+        client.ensure_webhook(project, url, {"X-Postil-Secret": secret or ""})
+    except LabelStudioRefused as error:
+        # Polling is the truth: without hints an answer is seen a few seconds later.
+        secret, refused = None, str(error)
     with held.step() as connection:
         campaigns.change(
             connection,
             campaign.id,
             project=project,
+            page_hash=_page_hash(campaign),
             model_version=client.model_version(project) or None,
-            webhook_hash=hashlib.sha256(secret.encode()).hexdigest(),
+            webhook_hash=secret and hashlib.sha256(secret.encode()).hexdigest(),
         )
         events.record(connection, campaign.id, "project-made", project=project)
+        if refused:
+            words = (
+                f"Label Studio takes no webhook to {url}, so answers are seen some seconds later: {refused}"
+            )
+            events.record(connection, campaign.id, "warning", text=words)
+
+
+def _change_page(held: Held, client: Client, campaign: Campaign) -> None:
+    """Name and instruction were changed: show them. What people changed in Label Studio stays until then."""
+    client.update_project(campaign.project or 0, campaign.name, campaign.instruction)
+    with held.step() as connection:
+        campaigns.change(connection, campaign.id, page_hash=_page_hash(campaign))
+
+
+def _page_hash(campaign: Campaign) -> str:
+    return hashlib.sha256(f"{campaign.name}\n{campaign.instruction}".encode()).hexdigest()
 
 
 def _pull(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
@@ -157,17 +191,20 @@ def _push(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
 
 
 def _within_budget(held: Held, campaign: Campaign, chosen: list[Row[Any]]) -> list[Row[Any]]:
-    """`chosen` without the last ones that the budget has no room for any more.
+    """The first of `chosen` that the budget has room for, beside all that people answered or still can answer.
 
-    There are such when people answered tasks that were about to give way to these.
+    Tasks that are to give way are among these until Label Studio has let go of them, and the rest of `chosen` waits
+    for that. What then has no room, because people began the one or other of them, is taken back.
     """
     if campaign.budget is None or not chosen:
         return chosen
     with held.step() as connection:
-        asked = len(selections.in_states(connection, campaign.id, ["chosen", "open", "answered"]))
-        surplus = chosen[max(0, len(chosen) - max(0, asked - campaign.budget)) :]
-        selections.move(connection, [row.id for row in surplus], "withdrawn")
-    return chosen[: len(chosen) - len(surplus)]
+        counts = selections.counts(connection, campaign.id)
+        there = sum(counts.get(state, 0) for state in ("open", "answered", "withdrawing"))
+        room = max(0, campaign.budget - there)
+        if not counts.get("withdrawing"):
+            selections.move(connection, [row.id for row in chosen[room:]], "withdrawn")
+    return chosen[:room]
 
 
 def _reorder(held: Held, client: Client, campaign: Campaign, asks: Problem) -> None:
@@ -190,12 +227,15 @@ def _reorder(held: Held, client: Client, campaign: Campaign, asks: Problem) -> N
         events.record(connection, campaign.id, "queue-reordered", version=version, tasks=len(queue))
 
 
-def _withdraw(held: Held, client: Client, campaign: Campaign) -> None:
-    """Take tasks out of Label Studio that gave way to better ones, unless somebody began them meanwhile."""
+def _withdraw(held: Held, client: Client, campaign: Campaign) -> bool:
+    """Take some tasks out of Label Studio that gave way to better ones, unless somebody began them meanwhile.
+
+    False where there was none.
+    """
     with held.context.database.transaction() as connection:
-        leaving = selections.in_states(connection, campaign.id, ["withdrawing"])
+        leaving = selections.in_states(connection, campaign.id, ["withdrawing"])[:DELETE_CHUNK]
     if not leaving:
-        return
+        return False
     project = campaign.project or 0
     there = client.find_tasks(project, [_ext_id(row) for row in leaving])
     gone = set(client.delete_unstarted(project, [task for tasks in there.values() for task in tasks]))
@@ -208,6 +248,7 @@ def _withdraw(held: Held, client: Client, campaign: Campaign) -> None:
         selections.opened(connection, back)
         selections.move(connection, {row.id for row in leaving} & still - kept, "withdrawn")
         annotations.reopen_pool(connection, campaign.id)
+    return True
 
 
 def _version(ranked: Row[Any] | None) -> str:
