@@ -21,8 +21,8 @@ class Recipe:
     """Share of the steps in which the learning rate grows from 0; afterwards it falls to 0 linearly."""
     prototypes: float = 10.0
     """With fewer labels per class the head starts from the classes' mean embeddings, else from noise."""
-    contest: float = 2.5
-    """With fewer labels per class LoRA has nothing to add to a linear head on the frozen encoder, and is not tried."""
+    contest: float = 10.0
+    """With fewer labels per class LoRA adds little to a linear head on the frozen encoder, or loses, and is not tried."""
     inverse_penalty: float = 50.0
     """C of the logistic regression."""
 
