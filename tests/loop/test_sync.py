@@ -1,0 +1,143 @@
+"""Turns of the sync job, on a real store and the real Label Studio, at moments that no campaign meets for certain."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.label_studio.annotator import Annotator, Served, invite
+from service.label_studio.client import Client
+from service.label_studio.problems import problem
+from service.records import Campaign, Place
+from service.rounds.advance import advance
+from service.settings import Settings
+from service.store import campaigns, jobs, selections
+from service.store.campaigns import NewCampaign
+from service.store.selections import Chosen
+from tests.conftest import LabelStudioServer
+from workers.context import Context
+from workers.held import Held
+from workers.jobs import sync
+
+LABELS = ["good", "bad"]
+BUDGET = 6
+
+
+@pytest.fixture
+def context(label_studio: LabelStudioServer, valkey: str, tmp_path: Path) -> Iterator[Context]:
+    settings = Settings(
+        data=str(tmp_path),
+        redis_url=valkey,
+        label_studio_url=label_studio.url,
+        label_studio_token=label_studio.token,
+    )
+    context = Context(settings)
+    context.database.upgrade()
+    yield context
+    context.database.close()
+    context.doorbell.redis.close()
+
+
+@pytest.fixture
+def annotator(label_studio: LabelStudioServer) -> Iterator[Annotator]:
+    with Client(label_studio.url, label_studio.token) as client:
+        token = invite(client, "sync@postil.test", "long enough 8412")
+    with Annotator(label_studio.url, token) as annotator:
+        yield annotator
+
+
+class Turns:
+    """A campaign whose selections are written by hand; each call is what another job would have committed."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        with context.database.transaction() as connection:
+            made = campaigns.create(connection, NewCampaign("Turns", LABELS, "none", budget=BUDGET))
+            advance(connection, made.id)
+        self.id = made.id
+
+    def campaign(self) -> Campaign:
+        with self.context.database.reading() as connection:
+            return campaigns.get(connection, self.id)
+
+    def choose(self, *rows: int) -> None:
+        chosen = [
+            Chosen(Place(0, row), row, "train", "margin", 0.5, "why", f"text {row}", None, None, row, None)
+            for row in rows
+        ]
+        with self.context.database.transaction() as connection:
+            selections.choose(connection, self.id, 1, 0, chosen)
+
+    def give_way(self, *rows: int) -> None:
+        leaving = [task.id for row, task in self.in_state("open").items() if row in rows]
+        with self.context.database.transaction() as connection:
+            selections.move(connection, leaving, "withdrawing")
+
+    def in_state(self, *states: str) -> dict[int, Any]:
+        with self.context.database.reading() as connection:
+            return {row.row: row for row in selections.in_states(connection, self.id, states)}
+
+    def turn(self) -> None:
+        with self.context.database.transaction() as connection:
+            jobs.hint(connection, self.id, "sync")
+            claim = jobs.claim(connection, "sync", "test")
+        assert claim is not None
+        with Held(self.context, claim) as held:
+            sync.run(held)
+
+    def in_label_studio(self) -> set[int]:
+        with Client(
+            self.context.settings.label_studio_url, self.context.settings.label_studio_token
+        ) as client:
+            tasks = client.list_tasks(self.campaign().project or 0)
+        return {Place.parse(task.ext_id or "").row for task in tasks}
+
+
+def test_a_task_answered_while_it_gives_way_costs_its_successor_the_place(
+    context: Context, annotator: Annotator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a budget of 6 that is all asked, when 3 tasks give way and one of them is answered just before Label Studio
+    is told to delete it, then 2 successors come in, and 6 is what was asked."""
+    turns = Turns(context)
+    turns.choose(0, 1, 2, 3, 4, 5)
+    turns.turn()
+    assert turns.in_label_studio() == {0, 1, 2, 3, 4, 5}
+    turns.give_way(3, 4, 5)
+    turns.choose(6, 7, 8)
+    answered = turns.in_state("withdrawing")[4].task
+    delete: Callable[..., list[int]] = Client.delete_unstarted
+
+    def late(client: Client, project: int, tasks: list[int]) -> list[int]:
+        if answered in tasks:
+            annotator.submit(Served(answered, {}, []), problem("single_label", LABELS).to_result("good"), 1.0)
+        return delete(client, project, tasks)
+
+    monkeypatch.setattr(Client, "delete_unstarted", late)
+    turns.turn()
+    assert turns.in_label_studio() == {0, 1, 2, 4, 6, 7}
+    turns.turn()
+    assert set(turns.in_state("answered")) == {4}
+    assert set(turns.in_state("open")) == {0, 1, 2, 6, 7}
+    assert set(turns.in_state("withdrawn")) == {3, 5, 8}
+
+
+def test_successors_come_in_before_anything_is_deleted_where_the_budget_has_room(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = Turns(context)
+    turns.choose(0, 1, 2)
+    turns.turn()
+    turns.give_way(1, 2)
+    turns.choose(3, 4)
+    seen: list[set[int]] = []
+    delete: Callable[..., list[int]] = Client.delete_unstarted
+
+    def look_first(client: Client, project: int, tasks: list[int]) -> list[int]:
+        seen.append(turns.in_label_studio())
+        return delete(client, project, tasks)
+
+    monkeypatch.setattr(Client, "delete_unstarted", look_first)
+    turns.turn()
+    assert {0, 1, 2, 3, 4} in seen
+    assert turns.in_label_studio() == {0, 3, 4}
