@@ -20,11 +20,11 @@ pip := $(bin)/python -m pip install --quiet --disable-pip-version-check -c const
 .DELETE_ON_ERROR:
 
 demo: setup
-	$(bin)/postil demo $(if $(filter-out 0 no false,$(EXIT)),--exit) $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(POOL),--pool '$(POOL)') \
+	@$(bin)/postil demo $(if $(filter-out 0 no false,$(EXIT)),--exit) $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(POOL),--pool '$(POOL)') \
 		$(if $(LABELS),--labels '$(LABELS)')
 
 up: setup
-	$(bin)/postil up
+	@$(bin)/postil up
 
 test: setup label-studio chromium
 	$(bin)/python -m pytest $(ARGS)

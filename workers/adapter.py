@@ -2,10 +2,11 @@
 
     adapter_config.json        PEFT: which layers, rank, alpha
     adapter_model.safetensors  PEFT: A and B of every layer
-    head.safetensors           weight (C, d), bias (C,)
+    head.safetensors           weight (C, 2d), bias (C,)
     postil.json                how they go together: pooling, scale, temperature, labels, metrics, lineage
 
-Nothing here is needed to use one: transformers, peft and safetensors are enough (tests/learner/test_adapter.py).
+The head reads the embedding with LoRA and the base model's own, one after the other (`workers.learner`). Nothing here
+is needed to use one: transformers, peft and safetensors are enough (tests/learner/test_adapter.py).
 """
 
 import json
@@ -28,7 +29,7 @@ from workers.encoder import POOLING, Encoder
 from workers.learner import Fitted
 from workers.recipe import Recipe
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, HEAD, LORA = "postil.json", "head.safetensors", "adapter_model.safetensors"
 PREFIX = "base_model.model."
 PACKAGES = ("torch", "transformers", "peft", "safetensors", "numpy", "scikit-learn")
@@ -115,7 +116,7 @@ def load(encoder: Encoder, folder: Path | str) -> tuple[Fitted, dict[str, Any]]:
     recipe = Recipe(**manifest["recipe"])
     classes, d, rank = len(manifest["labels"]), encoder.dimension, recipe.rank
     names = sorted({key.removeprefix(PREFIX).rsplit(".lora_", 1)[0] for key in tensors})
-    expected = {f"head {name}": shape for name, shape in (("weight", (classes, d)), ("bias", (classes,)))}
+    expected = {f"head {name}": shape for name, shape in (("weight", (classes, 2 * d)), ("bias", (classes,)))}
     found = {f"head {name}": tuple(array.shape) for name, array in head.items()}
     for name in names:
         out, wide = encoder.linears[name].shape if name in encoder.linears else (0, 0)

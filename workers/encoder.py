@@ -140,12 +140,16 @@ class Encoder:
                 yield batch, self.forward(tokens, every[batch], weights)
 
     def embed(
-        self, tokens: Tokens, rows: NDArray[np.integer] | None = None, progress: Progress | None = None
-    ) -> NDArray[np.float16]:
-        """(n, d) embeddings of the base model, mean-pooled and of length 1, in the order of `rows` (None: all)."""
-        out = np.empty((len(tokens) if rows is None else len(rows), self.dimension), np.float16)
+        self,
+        tokens: Tokens,
+        rows: NDArray[np.integer] | None = None,
+        progress: Progress | None = None,
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> NDArray[np.float32]:
+        """(n, d) embeddings of length 1 in the order of `rows` (None: all), of the base model or with `weights`."""
+        out = np.empty((len(tokens) if rows is None else len(rows), self.dimension), np.float32)
         done = 0
-        for batch, embeddings in self.embeddings(tokens, rows):
+        for batch, embeddings in self.embeddings(tokens, rows, weights):
             out[batch] = embeddings.cpu().numpy()
             done += len(batch)
             if progress:

@@ -1,9 +1,14 @@
 """Training and asking: LoRA and a linear head on a resident encoder, for one label per text.
 
-A text's embedding e (d,) is the encoder's mean-pooled output of length 1; logits are scale · (W·e + b), and
-probabilities softmax(logits / temperature). LoRA (arXiv:2106.09685) replaces a linear layer's weight by
-weight + alpha / rank · B·A. Both training and scoring put that sum, computed in float32, in the weight's place for
-the length of one call, so the encoder itself stays as it was loaded.
+A text's embedding is the encoder's mean-pooled output of length 1. The head reads two of them, e (d,) of the encoder
+with LoRA and f (d,) of the encoder as it is: logits are scale · (W·[e, f] + b), and probabilities
+softmax(logits / temperature). Its half for e is trained together with LoRA, its half for f is logistic regression on
+the same labels, and together they are the mean of both models' logits, which is better than the worse of the two
+nearly always and often better than either (tests/bench/LOG.md). f is computed once for the whole pool.
+
+LoRA (arXiv:2106.09685) replaces a linear layer's weight by weight + alpha / rank · B·A. Both training and scoring put
+that sum, computed in float32, in the weight's place for the length of one call, so the encoder itself stays as it was
+loaded.
 
 No SQL, no files: arrays in and out (`workers.adapter` reads and writes what is fitted here).
 """
@@ -49,27 +54,27 @@ class Fitted:
     lora: Mapping[str, tuple[Tensor, Tensor]]
     """Layer name -> (A (rank, in), B (out, rank)), float32 on the CPU; zeros where a linear head did better."""
     weight: Floats
-    """(C, d)"""
+    """(C, 2d): for the embedding with LoRA, then for the encoder's own; the former zeros where LoRA had no part."""
     bias: Floats
     """(C,); far below zero for classes without a label."""
     temperature: float
     recipe: Recipe
     seed: int
     metrics: Mapping[str, Any]
-    """`fit`'s cross-validation: `chosen` ("lora" or "linear"), the held-out `rows` it was measured on, and of each
-    model that was tried `accuracy` and `log_loss`."""
+    """`fit`'s cross-validation: `chosen` ("linear", or "both" with LoRA), the held-out `rows` it was measured on, and
+    of each that was tried `accuracy` and `log_loss`."""
 
     @property
     def frozen(self) -> bool:
-        """Whether LoRA changes nothing: a linear head on the encoder as it is."""
-        return not any(bool(b.any()) for _, b in self.lora.values())
+        """Whether LoRA has no part: a linear head on the encoder as it is."""
+        return not self.weight[:, : self.weight.shape[1] // 2].any()
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
     probabilities: Floats
     """(n, C), in the order of the rows asked for."""
-    embeddings: NDArray[np.float16] | None
+    embeddings: Floats | None
     """(n, d) of the adapted encoder, of length 1."""
     seconds: float
 
@@ -87,14 +92,15 @@ def fit(
     classes: int,
     seed: int,
     recipe: Recipe | None = None,
+    base: NDArray[np.floating] | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
     """Train on `tokens` (n rows) with `labels` (n,) in 0..classes - 1 and `weights` (n,).
 
-    LoRA competes with logistic regression on the frozen embeddings by cross-validation on the labels given here;
-    the winner is fitted on all of them. Should logistic regression win, it becomes the head of an adapter whose
-    LoRA is zero, which is scored and saved like any other. The temperature comes from the same held-out
-    predictions. Same seed, machine and thread count: same result.
+    Logistic regression on the encoder's own embeddings (`base` (n, d), computed where they are not given) is joined
+    by LoRA where there are labels enough for it, unless that is clearly worse in a cross-validation on the labels
+    given here. The temperature comes from the same held-out predictions. Same seed, machine and thread count: same
+    result.
 
     Raises Invalid where the arrays do not fit together or no row has a weight above zero.
     """
@@ -112,7 +118,8 @@ def fit(
         raise Invalid("there is no label with a weight above zero to learn from", "labels")
     tokens, labels = tokens.take(rows), labels[rows]
     weights = (weights[rows] / weights[rows].mean()).astype(np.float32)
-    task = _Task(encoder, tokens, encoder.embed(tokens), labels, weights, classes, recipe)
+    base = encoder.embed(tokens) if base is None else base[rows]
+    task = _Task(encoder, tokens, base.astype(np.float32), labels, weights, classes, recipe)
     rng = np.random.default_rng(seed)
 
     folds, every = _folds(labels, recipe.folds(len(labels)), rng), np.arange(len(labels))
@@ -126,17 +133,21 @@ def fit(
             progress(done, total)
 
     metrics, temperatures = _contest(task, folds, rng, step)
-    lora_won = metrics["chosen"] == "lora"
-    model = _train(task, every, rng, step) if lora_won else _linear(task, every)
+    model = _linear(task, every)
+    if metrics["chosen"] == "both":
+        model = _mean(_train(task, every, rng, step), model)
     if progress and done < total:
         progress(total, total)
     return Fitted(
         base=encoder.name,
         key=encoder.key,
         max_length=encoder.max_length,
-        lora={name: (a.cpu(), b.cpu()) for name, (a, b) in model.lora.items()},
-        weight=model.weight.cpu().numpy(),
-        bias=model.bias.cpu().numpy(),
+        lora={
+            name: (a.cpu(), b.cpu())
+            for name, (a, b) in (model.lora or _lora(task, torch.Generator())).items()
+        },
+        weight=model.weight,
+        bias=model.bias,
         temperature=temperatures[metrics["chosen"]],
         recipe=recipe,
         seed=seed,
@@ -148,47 +159,48 @@ def predict(
     encoder: Encoder,
     fitted: Fitted,
     tokens: Tokens,
+    base: NDArray[np.floating] | None = None,
     rows: NDArray[np.integer] | None = None,
     embeddings: bool = False,
     progress: Progress | None = None,
 ) -> Predictions:
-    """Probabilities of `rows` of `tokens` (None: all) and, where asked for, their embeddings by the same pass."""
+    """Probabilities of `rows` of `tokens` (None: all) and, where asked for, their embeddings by the same pass.
+
+    `base` (len(tokens), d) are the encoder's own embeddings; without them they take a pass more. Where LoRA has no
+    part, they are all that is needed, and the embeddings are these.
+    """
     if fitted.key != encoder.key:
         raise Invalid(
             f"the adapter was trained on {fitted.base} ({fitted.key}), not on {encoder.name} ({encoder.key})"
         )
     started, device = time.perf_counter(), encoder.device.name
-    n = len(tokens) if rows is None else len(rows)
-    probabilities = np.empty((n, len(fitted.bias)), np.float32)
-    vectors = np.empty((n, encoder.dimension), np.float16) if embeddings else None
-    weight, bias = torch.from_numpy(fitted.weight).to(device), torch.from_numpy(fitted.bias).to(device)
-    lora = {name: (a.to(device), b.to(device)) for name, (a, b) in fitted.lora.items()}
-    done = 0
-    for batch, e in encoder.embeddings(tokens, rows, merged(encoder, lora, fitted.recipe)):
-        z = logits(e, weight, bias, fitted.recipe.scale)
-        probabilities[batch] = torch.softmax(z / fitted.temperature, dim=1).cpu().numpy()
-        if vectors is not None:
-            vectors[batch] = e.cpu().numpy()
-        done += len(batch)
-        if progress:
-            progress(done, n)
-    return Predictions(probabilities, vectors, time.perf_counter() - started)
-
-
-def predict_frozen(fitted: Fitted, embeddings: NDArray[np.floating]) -> Predictions:
-    """What `predict` answers for an adapter without LoRA, from base embeddings (n, d) that are there already."""
-    started = time.perf_counter()
-    z = fitted.recipe.scale * (embeddings.astype(np.float32) @ fitted.weight.T + fitted.bias)
-    return Predictions(baseline.softmax(z / fitted.temperature), None, time.perf_counter() - started)
+    if base is None:
+        base = encoder.embed(tokens, rows)
+    elif rows is not None:
+        base = base[rows]
+    own, adapted = base.astype(np.float32), None
+    if not fitted.frozen:
+        lora = {name: (a.to(device), b.to(device)) for name, (a, b) in fitted.lora.items()}
+        adapted = encoder.embed(tokens, rows, progress, merged(encoder, lora, fitted.recipe))
+    z = _logits(fitted.recipe, fitted.weight, fitted.bias, adapted, own)
+    probabilities = baseline.softmax(z / fitted.temperature)
+    vectors = own if adapted is None else adapted
+    return Predictions(probabilities, vectors if embeddings else None, time.perf_counter() - started)
 
 
 def measure_rate(
-    encoder: Encoder, fitted: Fitted, tokens: Tokens, rng: np.random.Generator, sample: int = 256
+    encoder: Encoder,
+    fitted: Fitted,
+    tokens: Tokens,
+    base: NDArray[np.floating],
+    rng: np.random.Generator,
+    sample: int = 256,
 ) -> float:
     """Texts per second that `predict` does now, from a random sample of `tokens` (at least one row)."""
     rows = rng.choice(len(tokens), min(sample, len(tokens)), replace=False)
-    predict(encoder, fitted, tokens, rows[:16])  # the first call pays for memory and compiled kernels
-    return predict(encoder, fitted, tokens, rows).rate
+    # The first call pays for memory and compiled kernels.
+    predict(encoder, fitted, tokens, base, rows[:16])
+    return predict(encoder, fitted, tokens, base, rows).rate
 
 
 def merged(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: Recipe) -> dict[str, Tensor]:
@@ -198,11 +210,6 @@ def merged(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: 
         f"{name}.weight": torch.addmm(encoder.linears[name], b, a, alpha=factor).to(encoder.device.dtype)
         for name, (a, b) in lora.items()
     }
-
-
-def logits(embeddings: Tensor, weight: Tensor, bias: Tensor, scale: float) -> Tensor:
-    """(b, C) of `embeddings` (b, d)."""
-    return scale * (embeddings @ weight.T + bias)
 
 
 def loss(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
@@ -235,7 +242,7 @@ class _Task:
 
     encoder: Encoder
     tokens: Tokens
-    frozen: NDArray[np.float16]
+    base: Floats
     """(n, d) embeddings of the encoder as it is."""
     labels: Labels
     weights: Floats
@@ -246,11 +253,11 @@ class _Task:
 
 @dataclass(frozen=True, eq=False)
 class _Model:
-    """LoRA and head, on the encoder's device."""
+    """LoRA on the encoder's device, and a head (C, 2d), (C,); without LoRA the head's first half is zeros."""
 
     lora: dict[str, tuple[Tensor, Tensor]]
-    weight: Tensor
-    bias: Tensor
+    weight: Floats
+    bias: Floats
 
 
 def _contest(
@@ -258,8 +265,8 @@ def _contest(
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """(cross-validated metrics and which model is `chosen`, each model's temperature).
 
-    Fold models have but a part of the labels, which costs LoRA more than logistic regression: so LoRA is chosen
-    unless it does clearly worse, by more than two standard errors of the paired difference in accuracy.
+    Fold models have but a part of the labels, which costs LoRA more than logistic regression: so LoRA has its part
+    unless that does clearly worse, by more than two standard errors of the paired difference in accuracy.
     """
     seen = np.unique(task.labels)
     # Rows of a class that the other folds lack say nothing about either model.
@@ -268,9 +275,13 @@ def _contest(
     rows = np.concatenate([test for _, test in parts])
     if len(seen) == 1 or not len(rows):
         return {"chosen": "linear", "rows": 0}, {"linear": 1.0}
-    held = {"linear": [_logits(task, _linear(task, train), test) for train, test in parts]}
+    linear = [_linear(task, train) for train, _ in parts]
+    held = {"linear": [_ask(task, model, test) for model, (_, test) in zip(linear, parts, strict=True)]}
     if len(rows) >= CONTEST_ROWS and len(task.labels) >= task.recipe.contest * len(seen):
-        held["lora"] = [_logits(task, _train(task, train, rng, step), test) for train, test in parts]
+        held["both"] = [
+            _ask(task, _mean(_train(task, train, rng, step), model), test)
+            for model, (train, test) in zip(linear, parts, strict=True)
+        ]
     labels, weights = task.labels[rows], task.weights[rows]
     temperatures: dict[str, float] = {}
     metrics: dict[str, Any] = {"chosen": "linear", "rows": len(rows)}
@@ -283,32 +294,47 @@ def _contest(
             "accuracy": float(np.average(right[name], weights=weights)),
             "log_loss": log_loss(baseline.softmax(z / temperatures[name]), labels, weights),
         }
-    if "lora" in held:
-        lost = right["linear"] - right["lora"]
+    if "both" in held:
+        lost = right["linear"] - right["both"]
         mean = np.average(lost, weights=weights)
         error = np.sqrt((weights**2 * (lost - mean) ** 2).sum()) / weights.sum()
-        metrics["chosen"] = "lora" if mean <= 2 * error else "linear"
+        metrics["chosen"] = "both" if mean <= 2 * error else "linear"
     return metrics, temperatures
 
 
-def _logits(task: _Task, model: _Model, rows: Labels) -> Floats:
-    out = np.empty((len(rows), task.classes), np.float32)
-    adapted = merged(task.encoder, model.lora, task.recipe)
-    for batch, e in task.encoder.embeddings(task.tokens, rows, adapted):
-        out[batch] = logits(e, model.weight, model.bias, task.recipe.scale).cpu().numpy()
-    return out
+def _ask(task: _Task, model: _Model, rows: Labels) -> Floats:
+    """(len(rows), C) logits."""
+    adapted = None
+    if model.lora:
+        weights = merged(task.encoder, model.lora, task.recipe)
+        adapted = task.encoder.embed(task.tokens, rows, weights=weights)
+    return _logits(task.recipe, model.weight, model.bias, adapted, task.base[rows])
+
+
+def _logits(recipe: Recipe, weight: Floats, bias: Floats, adapted: Floats | None, base: Floats) -> Floats:
+    """scale · (W·[e, f] + b); `adapted` None: e has no part."""
+    half = weight.shape[1] // 2
+    z = base @ weight[:, half:].T + bias
+    if adapted is not None:
+        z += adapted @ weight[:, :half].T
+    scaled: Floats = recipe.scale * z
+    return scaled
 
 
 def _linear(task: _Task, rows: Labels) -> _Model:
-    """Logistic regression on the frozen embeddings of `rows`, and LoRA of zeros."""
-    device, scale = task.encoder.device.name, task.recipe.scale
+    """Logistic regression on the encoder's own embeddings of `rows`."""
     weight, bias = baseline.fit(
-        task.frozen[rows], task.labels[rows], task.weights[rows], task.classes, task.recipe.inverse_penalty
+        task.base[rows], task.labels[rows], task.weights[rows], task.classes, task.recipe.inverse_penalty
     )
-    lora = {name: (torch.zeros_like(a), b) for name, (a, b) in _lora(task, torch.Generator()).items()}
     return _Model(
-        lora, torch.from_numpy(weight / scale).to(device), torch.from_numpy(bias / scale).to(device)
+        {}, np.hstack([np.zeros_like(weight), weight]) / task.recipe.scale, bias / task.recipe.scale
     )
+
+
+def _mean(lora: _Model, linear: _Model) -> _Model:
+    """The model whose logits are the mean of both models' logits."""
+    half = np.float32(0.5)
+    return _Model(lora.lora, half * (lora.weight + linear.weight), half * (lora.bias + linear.bias))
 
 
 def _train(task: _Task, rows: Labels, rng: np.random.Generator, step: Callable[[], None]) -> _Model:
@@ -322,7 +348,7 @@ def _train(task: _Task, rows: Labels, rng: np.random.Generator, step: Callable[[
     lora = _lora(task, noise)
     weight = torch.randn(len(seen), encoder.dimension, generator=noise) * 0.02
     if len(rows) < recipe.prototypes * len(seen):
-        means = [task.frozen[rows[compact == c]].astype(np.float32).mean(0) for c in range(len(seen))]
+        means = [task.base[rows[compact == c]].mean(0) for c in range(len(seen))]
         weight = normalize(torch.from_numpy(np.stack(means)), dim=1)
     weight, bias = weight.to(device), torch.zeros(len(seen), device=device)
     parameters = [p.requires_grad_() for p in (*(p for pair in lora.values() for p in pair), weight, bias)]
@@ -341,7 +367,7 @@ def _train(task: _Task, rows: Labels, rng: np.random.Generator, step: Callable[[
             e = encoder.forward(tokens, batch, merged(encoder, lora, recipe))
             at = torch.from_numpy(batch).to(device)
             optimizer.zero_grad()
-            z = logits(e, weight, bias, recipe.scale)
+            z = recipe.scale * (e @ weight.T + bias)
             torch.autograd.backward(loss(z, labels[at], weights[at], recipe.smoothing))
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
             optimizer.step()
@@ -349,9 +375,9 @@ def _train(task: _Task, rows: Labels, rng: np.random.Generator, step: Callable[[
             step()
     for parameter in parameters:
         parameter.requires_grad_(False)
-    whole_weight = torch.zeros(task.classes, encoder.dimension, device=device)
-    whole_bias = torch.full((task.classes,), baseline.ABSENT / recipe.scale, device=device)
-    whole_weight[seen], whole_bias[seen] = weight, bias
+    whole_weight = np.zeros((task.classes, 2 * encoder.dimension), np.float32)
+    whole_bias = np.full(task.classes, baseline.ABSENT / recipe.scale, np.float32)
+    whole_weight[seen, : encoder.dimension], whole_bias[seen] = weight.cpu().numpy(), bias.cpu().numpy()
     return _Model(lora, whole_weight, whole_bias)
 
 

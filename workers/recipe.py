@@ -22,7 +22,7 @@ class Recipe:
     prototypes: float = 10.0
     """With fewer labels per class the head starts from the classes' mean embeddings, else from noise."""
     contest: float = 10.0
-    """With fewer labels per class LoRA adds little to a linear head on the frozen encoder, or loses, and is not tried."""
+    """With fewer labels per class LoRA adds little to a linear head, or loses, and is left out."""
     inverse_penalty: float = 50.0
     """C of the logistic regression."""
 

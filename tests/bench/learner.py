@@ -43,16 +43,17 @@ def main() -> None:
             for seed in range(arguments.seeds):
                 rows = np.random.default_rng(100 + seed).choice(len(texts), n, replace=False)
                 tokens, weights = base.tokenize([texts[row] for row in rows]), np.ones(n, np.float32)
-                linear = baseline.fit_predict(base.embed(tokens), classes[rows], weights, frozen, len(names))
+                own = base.embed(tokens)
+                linear = baseline.fit_predict(own, classes[rows], weights, frozen, len(names))
                 started = time.process_time()
-                fitted = learner.fit(base, tokens, classes[rows], weights, len(names), seed)
+                fitted = learner.fit(base, tokens, classes[rows], weights, len(names), seed, base=own)
                 seconds = time.process_time() - started
                 line = {
                     "set": Path(name).name,
                     "labels": n,
                     "seed": seed,
                     "linear": accuracy(linear, right),
-                    "fitted": accuracy(learner.predict(base, fitted, measured).probabilities, right),
+                    "fitted": accuracy(learner.predict(base, fitted, measured, frozen).probabilities, right),
                     "contest": fitted.metrics,
                     "temperature": round(fitted.temperature, 3),
                     "cpu_s": round(seconds, 1),

@@ -10,7 +10,7 @@ from service.errors import Invalid
 from workers import baseline, learner
 from workers.device import Device
 from workers.encoder import Encoder
-from workers.learner import Fitted, fit, predict, predict_frozen
+from workers.learner import Fitted, fit, predict
 from workers.recipe import Recipe
 from workers.tokens import Tokens
 
@@ -46,8 +46,8 @@ def test_lora_learns_topics_from_words(tiny: Encoder, labeled: Labeled, fitted: 
     texts, labels = labeled
 
     assert fitted.metrics["rows"] == 60
-    assert fitted.metrics["chosen"] == "lora"
-    assert fitted.metrics["lora"]["accuracy"] > fitted.metrics["linear"]["accuracy"]
+    assert fitted.metrics["chosen"] == "both"
+    assert fitted.metrics["both"]["accuracy"] > fitted.metrics["linear"]["accuracy"]
     assert any(bool(b.any()) for _, b in fitted.lora.values())
     assert accuracy(tiny, fitted, tiny.tokenize(texts[60:]), labels[60:]) >= 0.7
 
@@ -88,7 +88,7 @@ def test_bfloat16_trains_and_scores_like_float32(tiny: Encoder, labeled: Labeled
     trained = fit(rounded, tokens, labels, ones(90), 3, 0, LORA)
 
     assert checksum(rounded) == before
-    assert trained.metrics["chosen"] == "lora"
+    assert trained.metrics["chosen"] == "both"
     assert accuracy(rounded, trained, tokens, labels) >= 0.7
     exact = predict(tiny, trained, tokens).probabilities
     assert np.abs(predict(rounded, trained, tokens).probabilities - exact).mean() < 0.02
@@ -102,7 +102,7 @@ def test_rows_and_embeddings_in_one_pass(tiny: Encoder, labeled: Labeled, fitted
         tiny,
         fitted,
         tokens,
-        np.array([80, 3, 5], np.int32),
+        rows=np.array([80, 3, 5], np.int32),
         progress=lambda done, total: seen.append((done, total)),
     )
 
@@ -112,9 +112,9 @@ def test_rows_and_embeddings_in_one_pass(tiny: Encoder, labeled: Labeled, fitted
     assert some.embeddings is None
     assert seen == [(3, 3)]
     assert every.embeddings is not None
-    assert every.embeddings.dtype == np.float16
-    logits = fitted.recipe.scale * (every.embeddings.astype(np.float32) @ fitted.weight.T + fitted.bias)
-    assert baseline.softmax(logits / fitted.temperature) == pytest.approx(every.probabilities, abs=0.02)
+    both = np.hstack([every.embeddings, tiny.embed(tokens)])
+    logits = fitted.recipe.scale * (both @ fitted.weight.T + fitted.bias)
+    assert baseline.softmax(logits / fitted.temperature) == pytest.approx(every.probabilities, abs=1e-5)
     assert every.seconds > 0
     assert every.rate == pytest.approx(90 / every.seconds)
 
@@ -138,31 +138,72 @@ def test_progress_ends_at_its_total(tiny: Encoder, labeled: Labeled) -> None:
 
 
 def test_the_rate_is_measured_on_a_sample(tiny: Encoder, labeled: Labeled, fitted: Fitted) -> None:
-    assert learner.measure_rate(tiny, fitted, tiny.tokenize(labeled[0]), np.random.default_rng(0)) > 0
+    tokens = tiny.tokenize(labeled[0])
+    assert learner.measure_rate(tiny, fitted, tokens, tiny.embed(tokens), np.random.default_rng(0)) > 0
 
 
-def test_logistic_regression_that_does_better_becomes_the_head(tiny: Encoder, labeled: Labeled) -> None:
+def test_without_lora_it_is_logistic_regression(tiny: Encoder, labeled: Labeled, fitted: Fitted) -> None:
     texts, labels = labeled
     tokens = tiny.tokenize(texts)
-    linear = fit(tiny, tokens, labels, ones(90), 3, 0, Recipe(rate=1e-9))
-    answer, frozen = predict(tiny, linear, tokens, embeddings=True), tiny.embed(tokens)
+    linear = fit(tiny, tokens, labels, ones(90), 3, 0, Recipe(contest=1_000))
+    frozen = tiny.embed(tokens)
+    answer = predict(tiny, linear, tokens, embeddings=True)
 
     assert linear.metrics["chosen"] == "linear"
+    assert linear.frozen
+    assert not fitted.frozen
     assert answer.embeddings is not None
     assert answer.embeddings.tolist() == frozen.tolist()
     logits = np.log(answer.probabilities) * linear.temperature
     expected = baseline.fit_predict(frozen, labels, ones(90), frozen, 3)
-    assert baseline.softmax(logits) == pytest.approx(expected, abs=0.01)
+    assert baseline.softmax(logits) == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_head_on_the_frozen_encoder_needs_no_pass(tiny: Encoder, labeled: Labeled, fitted: Fitted) -> None:
+def test_both_is_the_mean_of_two_models(tiny: Encoder, labeled: Labeled) -> None:
     texts, labels = labeled
-    tokens = tiny.tokenize(texts)
-    linear = fit(tiny, tokens, labels, ones(len(labels)), 3, 0, Recipe(rate=1e-9))
-    assert linear.frozen
-    assert not fitted.frozen
-    quick = predict_frozen(linear, tiny.embed(tokens))
-    np.testing.assert_allclose(quick.probabilities, predict(tiny, linear, tokens).probabilities, atol=5e-3)
+    tokens, base = tiny.tokenize(texts), tiny.embed(tiny.tokenize(texts))
+    task = learner._Task(tiny, tokens, base, labels, ones(90), 3, Recipe())
+    every, rng = np.arange(90), np.random.default_rng(0)
+    lora, linear = learner._train(task, every, rng, lambda: None), learner._linear(task, every)
+
+    both = learner._ask(task, learner._mean(lora, linear), every)
+    apart = (learner._ask(task, lora, every) + learner._ask(task, linear, every)) / 2
+    assert both == pytest.approx(apart, abs=1e-3)
+    assert np.ptp(apart) > 1
+
+
+def test_lora_that_does_clearly_worse_has_no_part(
+    tiny: Encoder, labeled: Labeled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a LoRA whose head answers the opposite of logistic regression, then it is left out."""
+    texts, labels = labeled
+
+    def opposite(task: object, rows: NDArray[np.int64], *_: object) -> learner._Model:
+        linear = learner._linear(task, rows)  # type: ignore[arg-type]
+        return learner._Model({}, -3 * linear.weight, -3 * linear.bias)
+
+    monkeypatch.setattr(learner, "_train", opposite)
+    trained = fit(tiny, tiny.tokenize(texts), labels, ones(90), 3, 0)
+    assert trained.metrics["both"]["accuracy"] < trained.metrics["linear"]["accuracy"]
+    assert trained.metrics["chosen"] == "linear"
+
+
+def test_embeddings_that_are_there_already_save_a_pass(
+    tiny: Encoder, labeled: Labeled, fitted: Fitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, labels = labeled
+    tokens, some = tiny.tokenize(texts), np.array([5, 80])
+    base = tiny.embed(tokens)
+    linear = fit(tiny, tokens, labels, ones(90), 3, 0, Recipe(contest=1_000), base)
+    expected = predict(tiny, linear, tokens, rows=some).probabilities
+    both = predict(tiny, fitted, tokens, rows=some).probabilities
+    assert predict(tiny, fitted, tokens, base, some).probabilities == pytest.approx(both, abs=1e-5)
+
+    def never(*_: object) -> None:
+        raise AssertionError("a pass through the encoder")
+
+    monkeypatch.setattr(Encoder, "forward", never)
+    assert predict(tiny, linear, tokens, base, some).probabilities == pytest.approx(expected, abs=1e-5)
 
 
 def test_an_adapter_of_another_encoder_is_refused(tiny: Encoder, fitted: Fitted) -> None:
@@ -265,11 +306,12 @@ def test_labels_that_do_not_fit_are_named(tiny: Encoder) -> None:
 
 
 def test_logits_scale_the_whole_head() -> None:
-    z = learner.logits(
-        torch.tensor([[0.6, 0.8]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0.1, -0.1]), 20.0
-    )
+    weight, bias = np.array([[1, 0, 2], [0, 1, 0]], np.float32), np.array([0.1, -0.1], np.float32)
+    weight = np.hstack([weight, np.array([[0, 0, 3], [1, 0, 0]], np.float32)])
+    adapted, own = np.array([[0.6, 0.8, 0.0]], np.float32), np.array([[0.0, 0.0, 1.0]], np.float32)
 
-    assert z.tolist() == [pytest.approx([14, 14])]
+    assert learner._logits(Recipe(), weight, bias, adapted, own).tolist() == [pytest.approx([74, 14])]
+    assert learner._logits(Recipe(), weight, bias, None, own).tolist() == [pytest.approx([62, -2])]
 
 
 def test_loss_is_the_weighted_mean_of_cross_entropy() -> None:

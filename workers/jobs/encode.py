@@ -33,7 +33,7 @@ def run(held: Held) -> None:
         name = held.folder(f"encodings/{shard.content}/{encoder.key}")
         with files.new(name) as folder:
             tokens.save(folder)
-            np.save(folder / encodings.EMBEDDINGS, embeddings)
+            np.save(folder / encodings.EMBEDDINGS, embeddings.astype(np.float16))
         known = {
             "content": shard.content,
             "encoder": encoder.key,

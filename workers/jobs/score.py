@@ -20,17 +20,14 @@ def run(held: Held) -> None:
     encoder = held.context.encoder(campaign.model)
     fitted = held.context.fitted(encoder, round_.adapter)
     rows = sample(encoding.rows, round_.metrics["score_share"], round_.seed, number, shard)
-    if not fitted.frozen:
-        predictions = learner.predict(
-            encoder,
-            fitted,
-            Tokens.load(files.path(encoding.path)),
-            rows,
-            progress=lambda done, total: held.progress(done, total, f"round {number}: scoring the pool"),
-        )
-    else:
-        base = np.load(files.path(encoding.path) / EMBEDDINGS, mmap_mode="r")
-        predictions = learner.predict_frozen(fitted, base[rows])
+    predictions = learner.predict(
+        encoder,
+        fitted,
+        Tokens.load(files.path(encoding.path)),
+        np.load(files.path(encoding.path) / EMBEDDINGS, mmap_mode="r"),
+        rows,
+        progress=lambda done, total: held.progress(done, total, f"round {number}: scoring the pool"),
+    )
     name = held.folder(f"scores/{campaign.id}/{number}/{shard}")
     with files.new(name) as folder:
         np.save(folder / ROWS, rows.astype(np.int32))

@@ -32,6 +32,18 @@ class Labels:
         self.weights = np.array([row.weight for row in rows], dtype=np.float32)
 
 
+class Read:
+    """What the base model made of examples: their tokens, and its embeddings (n, d)."""
+
+    def __init__(
+        self, held: Held, encoder: Encoder, encoded: dict[int, Row[Any]], places: list[Place]
+    ) -> None:
+        self.tokens = _tokens(held, encoded, places)
+        self.base: NDArray[np.float16] = np.empty((0, encoder.dimension), np.float16)
+        if places:
+            self.base = encodings.embeddings(held.context.files, encoded, places)
+
+
 def run(held: Held) -> None:
     number = held.args["round"]
     files = held.context.files
@@ -45,7 +57,7 @@ def run(held: Held) -> None:
         sealed = [row for row in pool.all_shards(connection, campaign.id) if row.number in encoded]
     held.progress(0, 1, f"round {number}: loading the model")
     encoder = held.context.encoder(campaign.model)
-    measuring = _measuring(held, campaign, taken, sealed, tests)
+    places = _measuring(held, campaign, taken, sealed, tests)
     forbidden = _measured_keys(held, taken, tests)
     train = [row for row in known if row.role != "hold-out" and row.shard in encoded]
     usable = [row for row in train if row.role_key not in forbidden]
@@ -53,62 +65,52 @@ def run(held: Held) -> None:
     control = Labels(
         [row for row in usable if row.role == "control" and row.source == "annotation"], campaign
     )
+    learned, measured = (Read(held, encoder, encoded, some) for some in (own.places, places))
 
-    started = time.monotonic()
-    tokens = _tokens(held, encoded, own.places)
-    fitted = learner.fit(
-        encoder,
-        tokens,
-        own.classes,
-        own.weights,
-        len(campaign.labels),
-        round_.seed,
-        progress=_telling(held, f"round {number}: training on {len(usable)} labels"),
-    )
-    train_seconds = time.monotonic() - started
-
-    words = f"round {number}: measuring on {len(measuring)} examples"
-    held.progress(0, 1, words)
-    measured = _tokens(held, encoded, measuring)
-    frozen = encodings.embeddings(files, encoded, measuring)
-
-    def ask(model: learner.Fitted, words: str) -> learner.Predictions:
-        if model.frozen and len(frozen):
-            return learner.predict_frozen(model, frozen)
-        return learner.predict(encoder, model, measured, progress=_telling(held, words))
-
-    predicted = ask(fitted, words)
-    arrays = {
-        curve.PLACES: np.array([(place.shard, place.row) for place in measuring], dtype=np.int32).reshape(
-            -1, 2
-        ),
-        curve.ADAPTER: predicted.probabilities,
-        curve.BASELINE: _baseline(held, encoded, own, frozen, len(campaign.labels)),
-    }
-    if len(control.places) >= CONTROL_AT_LEAST and len(np.unique(control.classes)) > 1:
-        reference = learner.fit(
+    def fit(these: Labels, read: Read, words: str) -> learner.Fitted:
+        return learner.fit(
             encoder,
-            _tokens(held, encoded, control.places),
-            control.classes,
-            control.weights,
+            read.tokens,
+            these.classes,
+            these.weights,
             len(campaign.labels),
             round_.seed,
-            progress=_telling(held, f"round {number}: a reference on {len(control.places)} random labels"),
+            base=read.base,
+            progress=_telling(held, f"round {number}: {words}"),
         )
-        arrays[curve.CONTROL] = ask(reference, words).probabilities
+
+    def ask(fitted: learner.Fitted) -> learner.Predictions:
+        words = f"round {number}: measuring on {len(places)} examples"
+        return learner.predict(
+            encoder, fitted, measured.tokens, measured.base, progress=_telling(held, words)
+        )
+
+    started = time.monotonic()
+    fitted = fit(own, learned, f"training on {len(usable)} labels")
+    train_seconds = time.monotonic() - started
+    predicted = ask(fitted)
+    arrays = {
+        curve.PLACES: np.array([(place.shard, place.row) for place in places], dtype=np.int32).reshape(-1, 2),
+        curve.ADAPTER: predicted.probabilities,
+        curve.BASELINE: baseline.fit_predict(
+            learned.base, own.classes, own.weights, measured.base, len(campaign.labels)
+        ),
+    }
+    if len(control.places) >= CONTROL_AT_LEAST and len(np.unique(control.classes)) > 1:
+        words = f"a reference on {len(control.places)} random labels"
+        reference = fit(control, Read(held, encoder, encoded, control.places), words)
+        arrays[curve.CONTROL] = ask(reference).probabilities
     rate = predicted.rate
-    if len(measured) < RATE_ROWS and not fitted.frozen:
-        rate = learner.measure_rate(encoder, fitted, tokens, np.random.default_rng(round_.seed))
+    if len(places) < RATE_ROWS:
+        rng = np.random.default_rng(round_.seed)
+        rate = learner.measure_rate(encoder, fitted, learned.tokens, learned.base, rng)
     pool_rows = sum(row.rows for row in sealed)
     facts = {
         "trained_on": len(usable),
         "near_measured": len(train) - len(usable),
         "control_labels": len(control.places),
         "rate": rate,
-        # A head on the frozen model is asked from embeddings that are there: that takes no time.
-        "score_share": min(1.0, campaign.score_seconds * rate / max(1, pool_rows))
-        if not fitted.frozen
-        else 1.0,
+        "score_share": min(1.0, campaign.score_seconds * rate / max(1, pool_rows)),
     }
     adapter_name = held.folder(f"adapters/{campaign.id}/r{number}")
     predictions_name = held.folder(f"predictions/{campaign.id}/r{number}")
@@ -119,13 +121,12 @@ def run(held: Held) -> None:
         adapter.save(fitted, folder, campaign.labels, _lineage(campaign, round_, encoder), facts)
     with held.context.database.reading() as connection:
         truth = curve.truth(connection, files, campaign).labels
-    at = [position for position, place in enumerate(measuring) if place in truth]
-    answers = np.array([truth[measuring[position]] for position in at])
+    at = [position for position, place in enumerate(places) if place in truth]
+    answers = np.array([truth[places[position]] for position in at])
     accuracy = {
         name: float((arrays[name][at].argmax(axis=1) == answers).mean()) if at else None
         for name in (curve.ADAPTER, curve.BASELINE)
     }
-    score_s = pool_rows * facts["score_share"] / rate if not fitted.frozen else 0.0
     with held.effects() as connection:
         rounds.change(
             connection,
@@ -147,7 +148,7 @@ def run(held: Held) -> None:
             baseline_accuracy=accuracy[curve.BASELINE],
             seconds=round(train_seconds, 1),
             scoring_rows=round(pool_rows * facts["score_share"]),
-            scoring_seconds=round(score_s, 1),
+            scoring_seconds=round(pool_rows * facts["score_share"] / rate, 1),
         )
 
 
@@ -192,15 +193,6 @@ def _tokens(held: Held, encoded: dict[int, Row[Any]], places: list[Place]) -> To
             np.empty(0, np.int64)
         )
     return concat(parts).take(np.argsort(np.concatenate(order)))
-
-
-def _baseline(
-    held: Held, encoded: dict[int, Row[Any]], own: Labels, asked: NDArray[np.float16], classes: int
-) -> NDArray[np.float32]:
-    known = encodings.embeddings(held.context.files, encoded, own.places)
-    if not len(asked):
-        return np.empty((0, classes), dtype=np.float32)
-    return baseline.fit_predict(known, own.classes, own.weights, asked, classes)
 
 
 def _lineage(campaign: Campaign, round_: Row[Any], encoder: Encoder) -> dict[str, Any]:
