@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from service.stack.valkey import Valkey
 from service.store.database import Database
 
 ROOT = Path(__file__).parent.parent
+
+# A shell's background job is deaf to Ctrl-C, and what it starts inherits that; the tests send Ctrl-C to programs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def missing(reason: str) -> NoReturn:

@@ -105,9 +105,11 @@ def fit(
     Raises Invalid where the arrays do not fit together or no row has a weight above zero.
     """
     recipe = recipe or Recipe()
-    if not len(tokens) == len(labels) == len(weights):
+    base = encoder.embed(tokens) if base is None else base
+    if not len(tokens) == len(base) == len(labels) == len(weights):
         raise Invalid(
-            f"{len(tokens)} texts, {len(labels)} labels and {len(weights)} weights: one of each is needed"
+            f"{len(tokens)} texts, {len(base)} embeddings, {len(labels)} labels and {len(weights)} weights: "
+            "one of each is needed"
         )
     if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
         raise Invalid(
@@ -118,8 +120,7 @@ def fit(
         raise Invalid("there is no label with a weight above zero to learn from", "labels")
     tokens, labels = tokens.take(rows), labels[rows]
     weights = (weights[rows] / weights[rows].mean()).astype(np.float32)
-    base = encoder.embed(tokens) if base is None else base[rows]
-    task = _Task(encoder, tokens, base.astype(np.float32), labels, weights, classes, recipe)
+    task = _Task(encoder, tokens, base[rows].astype(np.float32), labels, weights, classes, recipe)
     rng = np.random.default_rng(seed)
 
     folds, every = _folds(labels, recipe.folds(len(labels)), rng), np.arange(len(labels))

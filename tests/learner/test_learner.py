@@ -296,7 +296,7 @@ def test_weights_decide_between_contradictions(tiny: Encoder) -> None:
 def test_labels_that_do_not_fit_are_named(tiny: Encoder) -> None:
     tokens = tiny.tokenize(["cat", "dog"])
 
-    with pytest.raises(Invalid, match=r"2 texts, 1 labels and 2 weights"):
+    with pytest.raises(Invalid, match=r"2 texts, 2 embeddings, 1 labels and 2 weights"):
         fit(tiny, tokens, np.array([0]), ones(2), 2, 0)
     with pytest.raises(Invalid, match=r"labels run from 0 to 2, not within 0\.\.1"):
         fit(tiny, tokens, np.array([0, 2]), ones(2), 2, 0)
