@@ -175,3 +175,20 @@ def test_draws_are_uniform_and_of_the_seed() -> None:
     first, second = draws(keys, 1), draws(keys, 2)
     assert np.histogram(first, 10, (0, 1))[0].min() > 420
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.05
+
+
+def test_the_reason_says_what_the_model_wavers_between(world: World) -> None:
+    world.add(texts(3))
+    now = world.look()
+    probabilities = np.array([[0.3, 0.7], [0.5, 0.5]], np.float32)
+    now.scores = selection.Scores(4, np.array([0, 2]), probabilities)
+    asked = [
+        Pick(0, "train", "margin", 0.4),
+        Pick(1, "train", "margin", 0.0),
+        Pick(2, "control", "random", 0.0),
+    ]
+    assert [one.reason for one in selection.describe(now, asked, range(3))] == [
+        "b 70% or a 30%? Chosen by margin after round 4",
+        "The examples that waver most between their two likeliest labels.",
+        "random draw",
+    ]

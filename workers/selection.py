@@ -298,15 +298,13 @@ def _reason(now: Situation, pick: Pick) -> str:
         return "random draw"
     if pick.strategy == OPENING:
         return "typical of texts that nobody was asked about yet"
-    words = registry.get(pick.strategy).summary
-    if now.scores is None:
-        return words
-    known, found = now.scores.of(np.array([pick.position]))
-    if not known[0]:
-        return words
-    first, second = np.argsort(found[0])[::-1][:2]
-    names = now.campaign.labels
-    return (
-        f"{words}: {names[first]} {found[0][first]:.0%}, {names[second]} {found[0][second]:.0%} "
-        f"(round {now.scores.round}, {pick.strategy})"
-    )
+    if now.scores is not None:
+        known, found = now.scores.of(np.array([pick.position]))
+        if known[0]:
+            first, second = np.argsort(found[0])[::-1][:2]
+            names, shares = now.campaign.labels, found[0]
+            return (
+                f"{names[first]} {shares[first]:.0%} or {names[second]} {shares[second]:.0%}? "
+                f"Chosen by {pick.strategy} after round {now.scores.round}"
+            )
+    return registry.get(pick.strategy).summary

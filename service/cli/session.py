@@ -1,6 +1,7 @@
 """One run of the demo: the embedded stack, a new campaign in it, rounds of labeling, what they came to."""
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -104,7 +105,7 @@ class Session:
         settings = self.stack.settings
         page = f"{settings.label_studio_url}/projects/{self.opened.project}/data?labeling=1"
         say(self.console, f"Campaign {self.name}; in another terminal:")
-        say(self.console, f"  POSTIL_DATA={settings.data} postil watch {self.name}\n")
+        say(self.console, f"  POSTIL_DATA={settings.data} {os.path.abspath(sys.argv[0])} watch {self.name}\n")
         if not self.opened.labelers:
             say(self.console, f"Label at {page}")
         faults, number = [], 0
