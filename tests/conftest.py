@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -21,8 +22,10 @@ from service.store.database import Database
 
 ROOT = Path(__file__).parent.parent
 
-# A shell's background job is deaf to Ctrl-C, and what it starts inherits that; the tests send Ctrl-C to programs.
+# A shell's background job is deaf to Ctrl-C, under nohup to hang-ups too, and what it starts inherits that. The tests
+# send both to programs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def missing(reason: str) -> NoReturn:
@@ -32,8 +35,9 @@ def missing(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+@contextmanager
 def running(program: Program, folder: Path) -> Iterator[None]:
-    """`program`, up, while the caller's fixture lives."""
+    """`program`, up, within the block."""
     supervisor = Supervisor([program], folder)
     try:
         supervisor.start()
@@ -70,7 +74,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real server that the session's tests share: use key names, or a flush, of your own."""
     folder = tmp_path_factory.mktemp("valkey")
     server = Valkey(folder / "data", free_port(), "test-password")
-    for _ in running(server.program(), folder):
+    with running(server.program(), folder):
         yield server.url
 
 
@@ -105,7 +109,7 @@ def label_studio(
     server = LabelStudio(
         label_studio_settings, folder / "data", free_port(), "test-password", "test-token-0123"
     )
-    for _ in running(server.program(), folder):
+    with running(server.program(), folder):
         yield LabelStudioServer(server.url, server.token, server.email, server.password, server.venv)
 
 

@@ -1,7 +1,5 @@
 """A Label Studio that somebody else runs: none of our settings, a personal access token, away now and then."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +11,9 @@ from service.label_studio.problems import problem
 from service.settings import Settings
 from service.stack.label_studio import LabelStudio
 from service.stack.ports import free_port
-from service.stack.processes import Program, Supervisor
+from service.stack.processes import Program
 from service.stack.stack import Stack
+from tests.conftest import running
 from tests.loop.world import World
 
 BUDGET = 40
@@ -38,17 +37,6 @@ def foreign(server: LabelStudio) -> Program:
         environ={name: ours.environ[name] for name in names if name in ours.environ},
         ready=lambda: server.answers(),
     )
-
-
-@contextmanager
-def running(program: Program, folder: Path) -> Iterator[None]:
-    supervisor = Supervisor([program], folder)
-    try:
-        supervisor.start()
-        supervisor.wait_up([program.name], 120)
-        yield
-    finally:
-        supervisor.stop()
 
 
 @pytest.mark.timeout(500)

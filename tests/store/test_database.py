@@ -1,5 +1,4 @@
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,11 @@ from service.store.database import Database, clock
 from service.store.schema import shard, token
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def test_the_folder_of_a_new_database_is_made(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'deep' / 'postil.sqlite'}")
     database.upgrade()
-    yield database
     database.close()
+    assert (tmp_path / "deep" / "postil.sqlite").is_file()
 
 
 def test_a_transaction_is_all_or_nothing(database: Database) -> None:
