@@ -16,6 +16,7 @@ from service.rounds.decide import (
     StartRound,
     State,
     Sync,
+    Train,
     decide,
     phase,
     water,
@@ -85,7 +86,7 @@ def test_coverage_waits_for_no_more_than_its_sample() -> None:
 
 def test_a_refill_uses_the_newest_scores_even_while_a_round_is_trained() -> None:
     state = given(servable=10, round=Round(2, "training", 90), scores=1)
-    assert actions(state) == [Select(4, 115, "strategy", 1)]
+    assert actions(state) == [Train(2), Select(4, 115, "strategy", 1)]
 
 
 def test_quick_annotators_raise_the_low_water_mark() -> None:
@@ -106,7 +107,7 @@ def test_a_round_waits_for_the_test_set_and_for_something_to_train_on() -> None:
 
 
 def test_a_round_goes_from_training_to_scores_to_an_ordered_queue() -> None:
-    assert actions(given(round=Round(2, "training", 90), changes=70)) == []
+    assert actions(given(round=Round(2, "training", 90), changes=70)) == [Train(2)]
     scoring = Round(2, "scoring", 90, frozenset({0, 1}), frozenset({0}))
     assert actions(given(round=scoring)) == [Score(2, 1)]
     all_scored = Round(2, "scoring", 90, frozenset({0}), frozenset({0}))

@@ -192,3 +192,23 @@ def test_the_reason_says_what_the_model_wavers_between(world: World) -> None:
         "The examples that waver most between their two likeliest labels.",
         "random draw",
     ]
+
+
+def test_places_that_come_free_one_by_one_are_filled_one_by_one(world: World) -> None:
+    """Given that control and hold-out owe a draw at the same moment, then one place still gets one example."""
+    world.add(texts(200))
+    for _ in range(60):
+        now, picks = world.select(1)
+        assert len(picks) == 1
+        assert not now.short
+    asked = world.look().asked
+    assert (asked["control"], asked["hold-out"]) == (6, 6)
+
+
+def test_a_strategy_is_not_asked_where_it_has_nothing_to_choose_from(world: World) -> None:
+    world.add(texts(30))
+    now = world.look()
+    now.zone[:] = 1
+    picks = selection.batch(now, 10, "coverage", np.random.default_rng(0))
+    assert {pick.role for pick in picks} == {"control"}
+    assert len(picks) == 10

@@ -15,7 +15,7 @@ No SQL, no files: arrays in and out (`workers.adapter` reads and writes what is 
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,8 @@ Labels = NDArray[np.int64]
 TEMPERATURES = (0.2, 5.0)
 TEMPERATURE_ROWS = 50
 """With fewer cross-fitted rows a temperature does more harm than good, and stays 1."""
+FROZEN_ROWS = 8_192
+"""Rows asked at a time where no pass is needed: what is held in memory."""
 CONTEST_ROWS = 20
 """With fewer held-out rows a comparison is a lottery, and LoRA is not tried."""
 
@@ -75,7 +77,7 @@ class Predictions:
     probabilities: Floats
     """(n, C), in the order of the rows asked for."""
     embeddings: Floats | None
-    """(n, d) of the adapted encoder, of length 1."""
+    """(n, d) of the encoder with LoRA, or of the encoder as it is where LoRA has no part; of length 1."""
     seconds: float
 
     @property
@@ -174,19 +176,37 @@ def predict(
         raise Invalid(
             f"the adapter was trained on {fitted.base} ({fitted.key}), not on {encoder.name} ({encoder.key})"
         )
-    started, device = time.perf_counter(), encoder.device.name
-    if base is None:
-        base = encoder.embed(tokens, rows)
-    elif rows is not None:
-        base = base[rows]
-    own, adapted = base.astype(np.float32), None
-    if not fitted.frozen:
-        lora = {name: (a.to(device), b.to(device)) for name, (a, b) in fitted.lora.items()}
-        adapted = encoder.embed(tokens, rows, progress, merged(encoder, lora, fitted.recipe))
-    z = _logits(fitted.recipe, fitted.weight, fitted.bias, adapted, own)
-    probabilities = baseline.softmax(z / fitted.temperature)
-    vectors = own if adapted is None else adapted
-    return Predictions(probabilities, vectors if embeddings else None, time.perf_counter() - started)
+    started = time.perf_counter()
+    n = len(tokens) if rows is None else len(rows)
+    own = np.arange(n) if rows is None or base is None else rows
+    base = encoder.embed(tokens, rows) if base is None else base
+    probabilities = np.empty((n, len(fitted.bias)), np.float32)
+    vectors = np.empty((n, encoder.dimension), np.float32) if embeddings else None
+    done = 0
+    for batch, adapted in _passes(encoder, fitted, tokens, rows, n):
+        known = base[own[batch]].astype(np.float32)
+        z = _logits(fitted.recipe, fitted.weight, fitted.bias, adapted, known)
+        probabilities[batch] = baseline.softmax(z / fitted.temperature)
+        if vectors is not None:
+            vectors[batch] = known if adapted is None else adapted
+        done += len(batch)
+        if progress:
+            progress(done, n)
+    return Predictions(probabilities, vectors, time.perf_counter() - started)
+
+
+def _passes(
+    encoder: Encoder, fitted: Fitted, tokens: Tokens, rows: NDArray[np.integer] | None, n: int
+) -> Iterator[tuple[Labels, Floats | None]]:
+    """(positions, their embeddings with LoRA) batch by batch; None in place of embeddings where LoRA has no part."""
+    if fitted.frozen:
+        for start in range(0, n, FROZEN_ROWS):
+            yield np.arange(start, min(start + FROZEN_ROWS, n)), None
+        return
+    device = encoder.device.name
+    lora = {name: (a.to(device), b.to(device)) for name, (a, b) in fitted.lora.items()}
+    for batch, e in encoder.embeddings(tokens, rows, merged(encoder, lora, fitted.recipe)):
+        yield batch, e.cpu().numpy()
 
 
 def measure_rate(

@@ -156,7 +156,9 @@ def batch(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> l
     control = _lowest_draws(
         now, now.free & (now.zone == 1) & ~now.near, _owed(now, "control", share, total, count)
     )
-    holdout_count = min(_owed(now, "hold-out", share, total, count), now.holdout_room)
+    # Both owe a draw at the same moment: where there is place for one alone, the hold-out's comes next time.
+    holdout_room = min(now.holdout_room, count - len(control))
+    holdout_count = min(_owed(now, "hold-out", share, total, count), holdout_room)
     holdout = _lowest_draws(now, now.free & (now.zone == 0), holdout_count)
     random = [Pick(at, "control", "random", 0.0) for at in control]
     random += [Pick(at, "hold-out", "random", 0.0) for at in holdout]
@@ -184,12 +186,13 @@ def train(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> l
         name = OPENING if mode == "coverage" else now.campaign.strategy
         strategy = registry.get(name)
         candidates = _candidates(now, free, strategy.needs, mode, rng)
-        view = _view(now, candidates, strategy.needs)
-        made = strategy.select(view, min(count, len(candidates)), rng)
-        picks = [
-            Pick(int(candidates[at]), "train", name, float(score))
-            for at, score in zip(made.positions, made.scores, strict=True)
-        ]
+        if len(candidates):
+            view = _view(now, candidates, strategy.needs)
+            made = strategy.select(view, min(count, len(candidates)), rng)
+            picks = [
+                Pick(int(candidates[at]), "train", name, float(score))
+                for at, score in zip(made.positions, made.scores, strict=True)
+            ]
     left = free.copy()
     left[[pick.position for pick in picks]] = False
     rest = np.flatnonzero(left)

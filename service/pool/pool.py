@@ -24,7 +24,7 @@ BATCH = 5_000
 BATCH_CHARS = 16_000_000
 """A batch of long texts is stored early: an upload's memory is bounded by this."""
 BATCH_S = 2.0
-"""A slow sender's lines are stored after so long, though they are few."""
+"""A slow sender's lines are stored after so long, though they are few, as soon as one more comes."""
 ERRORS_KEPT = 100
 
 
@@ -57,9 +57,10 @@ def ingest(
 
     def flush() -> None:
         nonlocal batch, held, since
-        whole, batch, held, since = batch, [], 0, time.monotonic()
+        whole, batch, held = batch, [], 0
         if whole:
             store(whole)
+        since = time.monotonic()  # the store's own time is not the sender's
 
     try:
         for line in lines:

@@ -20,6 +20,7 @@ from service.rounds.decide import (
     StartRound,
     State,
     Sync,
+    Train,
     decide,
 )
 from service.store import campaigns, events, jobs, labels, rounds, selections, uploads
@@ -130,7 +131,9 @@ def _act(connection: Connection, campaign: Campaign, state: State, action: Actio
             job(f"select:{action.batch}", "select", "cpu", action, 1, slot="select")
         case StartRound():
             _start_round(connection, campaign, action)
-            job(f"train:{action.number}", "train", "gpu", {"round": action.number}, 1, slot="train")
+            job(f"train:{action.number}", "train", "gpu", Train(action.number), 1, slot="train")
+        case Train():
+            job(f"train:{action.round}", "train", "gpu", action, 1, slot="train")
         case Score():
             job(f"score:{action.round}:{action.shard}", "score", "gpu", action, 2)
         case EndRound():

@@ -54,7 +54,7 @@ class State(msgspec.Struct, frozen=True):
     """Answers asked for: given, open, or on the way."""
     servable: int = 0
     labels: int = 0
-    """Labels that train or measure now."""
+    """Labels that train now."""
     label_version: int = 0
     changes: int = 0
     """Examples whose label changed since the newest round's snapshot."""
@@ -97,6 +97,10 @@ class StartRound(msgspec.Struct, frozen=True):
     shards: tuple[int, ...]
 
 
+class Train(msgspec.Struct, frozen=True):
+    round: int
+
+
 class Score(msgspec.Struct, frozen=True):
     round: int
     shard: int
@@ -112,7 +116,7 @@ class Rerank(msgspec.Struct, frozen=True):
     round: int
 
 
-Action = Sync | Seal | Encode | Select | StartRound | Score | EndRound | Rerank
+Action = Sync | Seal | Encode | Select | StartRound | Train | Score | EndRound | Rerank
 
 
 def decide(state: State) -> list[Action]:
@@ -164,7 +168,7 @@ def _round(state: State) -> list[Action]:
         missing = sorted(last.shards - last.scored)
         return [Score(last.number, shard) for shard in missing] or [EndRound(last.number)]
     if last is not None and last.state == "training":
-        return []
+        return [Train(last.number)]
     actions: list[Action] = []
     if last is not None and last.state == "done" and not last.ranked:
         actions.append(Rerank(last.number))

@@ -49,7 +49,7 @@ class Claim(msgspec.Struct, frozen=True):
 def add(connection: Connection, new: NewJob) -> bool:
     """Write the job down; False where its key is known already or its slot is taken.
 
-    A job that failed for good is tried anew when it is asked for again after FAILED_REST_S.
+    A job that failed for good is tried anew, as it is asked for now, when it is asked for again after FAILED_REST_S.
     """
     values = {
         "campaign": new.campaign,
@@ -71,7 +71,9 @@ def add(connection: Connection, new: NewJob) -> bool:
     failed = and_(job.c.campaign == new.campaign, job.c.key == new.key, job.c.state == "failed")
     again = update(job).where(failed, job.c.ended_at < now() - FAILED_REST_S)
     return bool(
-        connection.execute(again.values(state="ready", attempts=0, not_before=now(), pushed_at=None)).rowcount
+        connection.execute(
+            again.values(state="ready", attempts=0, args=new.args, not_before=now(), pushed_at=None)
+        ).rowcount
     )
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from service.errors import LabelStudioRefused
 from service.label_studio.annotator import Annotator, Served, invite
 from service.label_studio.client import Client
 from service.label_studio.problems import problem
 from service.records import Campaign, Place
 from service.rounds.advance import advance
 from service.settings import Settings
-from service.store import campaigns, jobs, selections
+from service.store import campaigns, events, jobs, selections
 from service.store.campaigns import NewCampaign
 from service.store.selections import Chosen
 from tests.conftest import LabelStudioServer
@@ -141,3 +142,29 @@ def test_successors_come_in_before_anything_is_deleted_where_the_budget_has_room
     turns.turn()
     assert {0, 1, 2, 3, 4} in seen
     assert turns.in_label_studio() == {0, 3, 4}
+
+
+def test_a_name_that_is_refused_keeps_no_answer_out(
+    context: Context, annotator: Annotator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = Turns(context)
+    turns.choose(0)
+    turns.turn()
+    (task,) = turns.in_state("open").values()
+    annotator.submit(Served(task.task, {}, []), problem("single_label", LABELS).to_result("bad"), 1.0)
+
+    def refuse(*_: object) -> None:
+        raise LabelStudioRefused("you may not")
+
+    monkeypatch.setattr(Client, "update_project", refuse)
+    with context.database.transaction() as connection:
+        campaigns.change(connection, turns.id, name="Renamed")
+    turns.turn()
+    assert set(turns.in_state("answered")) == {0}
+    with context.database.reading() as connection:
+        told = [
+            event["data"]["text"]
+            for event in events.since(connection, turns.id, 0)
+            if event["kind"] == "warning"
+        ]
+    assert told == ["Label Studio does not show the new name and instruction: you may not"]

@@ -1,10 +1,12 @@
+from collections.abc import Sequence
+
 import pytest
 from sqlalchemy import select
 
 from service.errors import Conflict
 from service.pool import pool, shards
 from service.pool.lines import Line, Rejection
-from service.pool.pool import BATCH, Receipt, ingest
+from service.pool.pool import BATCH, BATCH_S, Receipt, ingest
 from service.pool.shards import SHARD_ROWS
 from service.pool.text import role_key
 from service.records import Example, Place
@@ -148,3 +150,23 @@ def test_long_texts_make_small_batches() -> None:
     lines = numbered([Example("x" * 50_000)] * 400 + [Example("y", meta={"z": "m" * 1_000_000})] * 17)
     ingest(lines, Receipt(), lambda batch: batches.append(len(batch)))
     assert batches == [320, 92, 5]
+
+
+def test_a_slow_store_makes_no_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a store that takes longer than a slow sender may, then its time is not taken for the sender's."""
+    at = 0.0
+
+    class Clock:
+        @staticmethod
+        def monotonic() -> float:
+            return at
+
+    def store(batch: Sequence[Line]) -> None:
+        nonlocal at
+        at += 10 * BATCH_S
+        sizes.append(len(batch))
+
+    monkeypatch.setattr("service.pool.pool.time", Clock)
+    sizes: list[int] = []
+    ingest(numbered([Example("text")] * (BATCH + 100)), Receipt(), store)
+    assert sizes == [BATCH, 100]

@@ -120,8 +120,9 @@ def test_failures_are_retried_later_and_end(connection: Connection) -> None:
     assert row(connection, first)["error"] == "boom again"
     assert not jobs.add(connection, a_job(campaign, "k"))
     connection.execute(update(job).values(ended_at=now() - jobs.FAILED_REST_S - 1))
-    assert jobs.add(connection, a_job(campaign, "k"))
-    assert claimed(connection).id == first.id
+    assert jobs.add(connection, a_job(campaign, "k", args={"as": "asked now"}))
+    again = claimed(connection)
+    assert (again.id, again.args) == (first.id, {"as": "asked now"})
 
 
 def test_a_coming_back_job_comes_back(connection: Connection) -> None:

@@ -5,8 +5,10 @@ What stays where it is: the head of the queue (somebody may have it open), and e
 """
 
 import time
+from typing import Any
 
 import numpy as np
+from sqlalchemy import Row
 
 from service import annotations
 from service.records import Campaign, Place
@@ -27,8 +29,7 @@ def run(held: Held) -> None:
         campaign = campaigns.get(connection, held.campaign)
         queue = selections.in_states(connection, campaign.id, ["open", "chosen"])
         people = annotations.annotators(connection, campaign.id, LATELY_S)
-        head = [row for row in queue if row.state == "open"][: max(HEAD, HEAD_EACH * people)]
-        kept = {row.id for row in head}
+        kept = _head(queue, people)
         loose = [row for row in queue if row.id not in kept and row.role == "train"]
         places = [Place(row.shard, row.row) for row in loose]
         now = selection.situation(connection, held.context.files, campaign, number, released=places)
@@ -43,12 +44,13 @@ def run(held: Held) -> None:
     new = [one for one in chosen if one.place not in at]
     fixed = selection.predictions(now, now.pool.positions([Place(row.shard, row.row) for row in queue]))
     with held.effects({"new": len(new), "kept": len(again)}) as connection:
-        unstarted = {row.id for row in selections.in_states(connection, campaign.id, ["open", "chosen"])}
-        freed = 0
+        unstarted = selections.in_states(connection, campaign.id, ["open", "chosen"])
+        kept |= _head(unstarted, people)  # people went on meanwhile: what comes next now may be on a screen
+        left, freed = {row.id for row in unstarted}, 0
         for row, prediction in zip(queue, fixed, strict=True):
-            if row.id not in unstarted:
+            if row.id not in left:
                 continue
-            pick = again.get(Place(row.shard, row.row))
+            pick = None if row.id in kept else again.get(Place(row.shard, row.row))
             if row.id in kept or pick is not None:
                 rank = row.place if pick is None else pick.rank
                 shown = prediction if row.role == "train" else None
@@ -70,6 +72,11 @@ def run(held: Held) -> None:
         jobs.hint(connection, campaign.id, "sync")
     for old in range(max(1, number - 3), number - 1):
         held.context.files.remove(f"scores/{campaign.id}/{old}")
+
+
+def _head(queue: list[Row[Any]], people: int) -> set[int]:
+    """Ids of the open tasks that somebody may have on the screen."""
+    return {row.id for row in [row for row in queue if row.state == "open"][: max(HEAD, HEAD_EACH * people)]}
 
 
 def _mode(campaign: Campaign, round_: int) -> Mode:

@@ -40,8 +40,6 @@ def run(held: Held) -> None:
         if campaign.project is None:
             _make_project(held, client, campaign, asks)
             campaign = _read(held)
-        elif campaign.page_hash != _page_hash(campaign):
-            _change_page(held, client, campaign)
         news = _pull(held, client, campaign, asks)
         _sweep(held, client, campaign)
         pushed = _push(held, client, campaign, asks)
@@ -49,6 +47,8 @@ def run(held: Held) -> None:
         while _withdraw(held, client, campaign):
             # What gave way makes room for its successors where the budget leaves no other.
             pushed += _push(held, client, _read(held), asks)
+        if campaign.page_hash != _page_hash(campaign):
+            _change_page(held, client, campaign)
     with held.context.database.reading() as connection:
         quiet_s = annotations.quiet_s(connection, campaign)
     wait_s = BUSY_S if news or pushed else min(ASLEEP_S, max(IDLE_S, quiet_s * IDLE_SHARE))
@@ -80,7 +80,6 @@ def _make_project(held: Held, client: Client, campaign: Campaign, asks: Problem)
             connection,
             campaign.id,
             project=project,
-            page_hash=_page_hash(campaign),
             model_version=client.model_version(project) or None,
             webhook_hash=secret and hashlib.sha256(secret.encode()).hexdigest(),
         )
@@ -94,9 +93,16 @@ def _make_project(held: Held, client: Client, campaign: Campaign, asks: Problem)
 
 def _change_page(held: Held, client: Client, campaign: Campaign) -> None:
     """Name and instruction were changed: show them. What people changed in Label Studio stays until then."""
-    client.update_project(campaign.project or 0, campaign.name, campaign.instruction)
+    refused = ""
+    try:
+        client.update_project(campaign.project or 0, campaign.name, campaign.instruction)
+    except LabelStudioRefused as error:
+        refused = str(error)
     with held.step() as connection:
         campaigns.change(connection, campaign.id, page_hash=_page_hash(campaign))
+        if refused:
+            words = f"Label Studio does not show the new name and instruction: {refused}"
+            events.record(connection, campaign.id, "warning", text=words)
 
 
 def _page_hash(campaign: Campaign) -> str:
@@ -243,7 +249,7 @@ def _withdraw(held: Held, client: Client, campaign: Campaign) -> bool:
     with held.step() as connection:
         # An answer that came in between has moved its selection on.
         still = {row.id for row in selections.in_states(connection, campaign.id, ["withdrawing"])}
-        back = {row.id: there[_ext_id(row)][0] for row in leaving if row.id in kept & still}
+        back = {row.id: min(set(there[_ext_id(row)]) - gone) for row in leaving if row.id in kept & still}
         selections.move(connection, back, "open")
         selections.opened(connection, back)
         selections.move(connection, {row.id for row in leaving} & still - kept, "withdrawn")

@@ -158,7 +158,8 @@ def _measuring(
     """Every example that measures or may come to: the test set, else the hold-out and who is drawn next for it."""
     if tests:
         return [Place(row.number, at) for row in tests for at in range(row.rows)]
-    drawn = [Place(row.shard, row.row) for row in taken if row.role == "hold-out"]
+    ready = {row.number for row in sealed}
+    drawn = [Place(row.shard, row.row) for row in taken if row.role == "hold-out" and row.shard in ready]
     missing = campaign.holdout_size - len(drawn)
     if missing <= 0 or not sealed:
         return drawn
