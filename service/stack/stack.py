@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -21,6 +22,8 @@ from service.stack.processes import Program, Status, Supervisor
 from service.stack.valkey import Valkey
 
 WORKERS = ("gpu", "cpu", "sync")
+WAIT_S = 1.0
+"""An endless wait would miss the signal that came just before it began."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ class Stack:
     def wait(self) -> None:
         """Return on Ctrl-C, SIGTERM or SIGHUP."""
         try:
-            threading.Event().wait()
+            while True:
+                time.sleep(WAIT_S)
         except KeyboardInterrupt:
             return
 
