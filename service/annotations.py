@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, and_, func, select, update
 from service.errors import Invalid
 from service.records import Campaign, Place
 from service.store import events, labels, selections
-from service.store.database import clock, insert_new, now
+from service.store.database import insert_new, now
 from service.store.schema import annotation
 from service.store.schema import campaign as campaign_table
 
@@ -168,8 +168,9 @@ def pace(connection: Connection, campaign: str) -> float:
 
 def quiet_s(connection: Connection, campaign: Campaign) -> float:
     """Seconds since the last answer, edit or deletion came in; since the campaign was made where none has."""
-    last = select(func.max(annotation.c.received_at)).where(annotation.c.campaign == campaign.id)
-    return clock(connection) - float(connection.execute(last).scalar() or campaign.created_at)
+    last = func.coalesce(func.max(annotation.c.received_at), campaign.created_at)
+    quiet = select(now() - last).where(annotation.c.campaign == campaign.id)
+    return float(connection.execute(quiet).scalar_one())
 
 
 def _place(one: Given) -> Place | None:

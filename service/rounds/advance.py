@@ -131,7 +131,7 @@ def _act(connection: Connection, campaign: Campaign, state: State, action: Actio
             job(f"select:{action.batch}", "select", "cpu", action, 1, slot="select")
         case StartRound():
             _start_round(connection, campaign, action)
-            job(f"train:{action.number}", "train", "gpu", Train(action.number), 1, slot="train")
+            _act(connection, campaign, state, Train(action.number))
         case Train():
             job(f"train:{action.round}", "train", "gpu", action, 1, slot="train")
         case Score():
@@ -144,7 +144,7 @@ def _act(connection: Connection, campaign: Campaign, state: State, action: Actio
             events.record(
                 connection, campaign.id, "round-scored", round=action.number, seconds=round(seconds, 1)
             )
-            job(f"rerank:{action.number}", "rerank", "cpu", {"round": action.number}, 1, slot="select")
+            _act(connection, campaign, state, Rerank(action.number))
         case Rerank():
             job(f"rerank:{action.round}", "rerank", "cpu", action, 1, slot="select")
 
