@@ -8,16 +8,22 @@ from importlib.metadata import EntryPoint, entry_points
 
 from strategies.base import Strategy
 from strategies.chance import RANDOM
-from strategies.coverage import COVERAGE
+from strategies.typiclust import TYPICLUST
 from strategies.uncertainty import ENTROPY, LEAST_CONFIDENCE, MARGIN
 
 GROUP = "postil.strategies"
-BUILT_IN = {strategy.name: strategy for strategy in (RANDOM, COVERAGE, LEAST_CONFIDENCE, MARGIN, ENTROPY)}
+_ALL = (RANDOM, TYPICLUST, LEAST_CONFIDENCE, MARGIN, ENTROPY)
+BUILT_IN = {strategy.name: strategy for strategy in _ALL}
 
 
-def names() -> list[str]:
-    """All names that `get` may be asked for, sorted; plug-ins are not imported for it."""
-    return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
+def names(problem: str | None = None) -> list[str]:
+    """All names that `get` may be asked for, or those fit for a problem, sorted.
+
+    Plug-ins are not imported for it, so they are named whatever the problem.
+    """
+    plug_ins = {point.name for point in entry_points(group=GROUP)} - BUILT_IN.keys()
+    fit = {name for name, strategy in BUILT_IN.items() if problem is None or problem in strategy.problems}
+    return sorted(fit | plug_ins)
 
 
 def get(name: str) -> Strategy:

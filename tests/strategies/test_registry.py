@@ -6,7 +6,7 @@ import pytest
 from strategies import registry
 from strategies.base import View
 
-BUILT_IN = ["coverage", "entropy", "least_confidence", "margin", "random"]
+BUILT_IN = ["entropy", "least_confidence", "margin", "random", "typiclust"]
 
 MODULE = """
 import numpy as np
@@ -37,14 +37,21 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_built_in_strategies() -> None:
-    assert set(BUILT_IN) <= set(registry.names())
+    assert sorted(registry.BUILT_IN) == BUILT_IN
     assert registry.get("random").needs == frozenset()
     assert registry.get("margin").needs == {"probabilities"}
-    assert registry.get("coverage").needs == {"embeddings", "labeled_embeddings"}
+    assert registry.get("typiclust").needs == {"embeddings", "labeled_embeddings"}
+
+
+def test_a_problem_has_the_strategies_fit_for_it(site: Path) -> None:
+    install(site, "newest-first", "last = newest_first:last\nmargin = newest_first:margin")
+
+    assert registry.names("spans") == ["last", "random", "typiclust"]
+    assert registry.names("single_label") == sorted([*BUILT_IN, "last"])
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"no strategy 'marging'; choose one of .*coverage, .*margin"):
+    with pytest.raises(ValueError, match=r"no strategy 'marging'; choose one of .*margin, .*typiclust"):
         registry.get("marging")
 
 
