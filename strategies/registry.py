@@ -6,13 +6,21 @@ broken one harms nobody else; the name of a built-in strategy cannot be taken ov
 
 from importlib.metadata import EntryPoint, entry_points
 
+from strategies.balanced import BALANCED_MARGIN
 from strategies.base import Strategy
 from strategies.chance import RANDOM
+from strategies.committee import BALD, VARIATION_RATIO
+from strategies.density import DENSITY_MARGIN
+from strategies.power import POWER_BALD, POWER_ENTROPY, POWER_MARGIN
 from strategies.typiclust import TYPICLUST
 from strategies.uncertainty import ENTROPY, LEAST_CONFIDENCE, MARGIN
 
 GROUP = "postil.strategies"
-_ALL = (RANDOM, TYPICLUST, LEAST_CONFIDENCE, MARGIN, ENTROPY)
+_ALL = (
+    *(RANDOM, TYPICLUST),
+    *(LEAST_CONFIDENCE, MARGIN, ENTROPY, BALD, VARIATION_RATIO, POWER_MARGIN, POWER_ENTROPY, POWER_BALD),
+    *(DENSITY_MARGIN, BALANCED_MARGIN),
+)
 BUILT_IN = {strategy.name: strategy for strategy in _ALL}
 
 
