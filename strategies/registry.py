@@ -11,13 +11,16 @@ from strategies.base import Strategy
 from strategies.chance import RANDOM
 from strategies.committee import BALD, VARIATION_RATIO
 from strategies.density import DENSITY_MARGIN
+from strategies.k_center import K_CENTER
+from strategies.kmeans import KMEANS
 from strategies.power import POWER_BALD, POWER_ENTROPY, POWER_MARGIN
+from strategies.prob_cover import PROB_COVER
 from strategies.typiclust import TYPICLUST
 from strategies.uncertainty import ENTROPY, LEAST_CONFIDENCE, MARGIN
 
 GROUP = "postil.strategies"
 _ALL = (
-    *(RANDOM, TYPICLUST),
+    *(RANDOM, TYPICLUST, K_CENTER, KMEANS, PROB_COVER),
     *(LEAST_CONFIDENCE, MARGIN, ENTROPY, BALD, VARIATION_RATIO, POWER_MARGIN, POWER_ENTROPY, POWER_BALD),
     *(DENSITY_MARGIN, BALANCED_MARGIN),
 )

@@ -11,11 +11,14 @@ BUILT_IN = [
     "bald",
     "density_margin",
     "entropy",
+    "k_center",
+    "kmeans",
     "least_confidence",
     "margin",
     "power_bald",
     "power_entropy",
     "power_margin",
+    "prob_cover",
     "random",
     "typiclust",
     "variation_ratio",
@@ -59,7 +62,7 @@ def test_built_in_strategies() -> None:
 def test_a_problem_has_the_strategies_fit_for_it(site: Path) -> None:
     install(site, "newest-first", "last = newest_first:last\nmargin = newest_first:margin")
 
-    assert registry.names("spans") == ["last", "random", "typiclust"]
+    assert registry.names("spans") == ["k_center", "kmeans", "last", "prob_cover", "random", "typiclust"]
     assert {"last", "margin"} <= set(registry.names("single_label"))
 
 
