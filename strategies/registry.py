@@ -11,10 +11,13 @@ from strategies.base import Strategy
 from strategies.chance import RANDOM
 from strategies.committee import BALD, VARIATION_RATIO
 from strategies.density import DENSITY_MARGIN
+from strategies.diverse import DIVERSE_MARGIN, DIVERSE_MNLP, DIVERSE_UNCERTAINTY
 from strategies.k_center import K_CENTER
 from strategies.kmeans import KMEANS
+from strategies.multi_label import MAX_UNCERTAINTY, MEAN_UNCERTAINTY
 from strategies.power import POWER_BALD, POWER_ENTROPY, POWER_MARGIN
 from strategies.prob_cover import PROB_COVER
+from strategies.tokens import MNLP, TOKEN_ENTROPY
 from strategies.typiclust import TYPICLUST
 from strategies.uncertainty import ENTROPY, LEAST_CONFIDENCE, MARGIN
 
@@ -22,7 +25,9 @@ GROUP = "postil.strategies"
 _ALL = (
     *(RANDOM, TYPICLUST, K_CENTER, KMEANS, PROB_COVER),
     *(LEAST_CONFIDENCE, MARGIN, ENTROPY, BALD, VARIATION_RATIO, POWER_MARGIN, POWER_ENTROPY, POWER_BALD),
-    *(DENSITY_MARGIN, BALANCED_MARGIN),
+    *(DIVERSE_MARGIN, DENSITY_MARGIN, BALANCED_MARGIN),
+    *(MEAN_UNCERTAINTY, MAX_UNCERTAINTY, DIVERSE_UNCERTAINTY),
+    *(MNLP, TOKEN_ENTROPY, DIVERSE_MNLP),
 )
 BUILT_IN = {strategy.name: strategy for strategy in _ALL}
 

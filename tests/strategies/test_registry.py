@@ -10,16 +10,23 @@ BUILT_IN = [
     "balanced_margin",
     "bald",
     "density_margin",
+    "diverse_margin",
+    "diverse_mnlp",
+    "diverse_uncertainty",
     "entropy",
     "k_center",
     "kmeans",
     "least_confidence",
     "margin",
+    "max_uncertainty",
+    "mean_uncertainty",
+    "mnlp",
     "power_bald",
     "power_entropy",
     "power_margin",
     "prob_cover",
     "random",
+    "token_entropy",
     "typiclust",
     "variation_ratio",
 ]
@@ -62,7 +69,17 @@ def test_built_in_strategies() -> None:
 def test_a_problem_has_the_strategies_fit_for_it(site: Path) -> None:
     install(site, "newest-first", "last = newest_first:last\nmargin = newest_first:margin")
 
-    assert registry.names("spans") == ["k_center", "kmeans", "last", "prob_cover", "random", "typiclust"]
+    assert registry.names("spans") == [
+        "diverse_mnlp",
+        "k_center",
+        "kmeans",
+        "last",
+        "mnlp",
+        "prob_cover",
+        "random",
+        "token_entropy",
+        "typiclust",
+    ]
     assert {"last", "margin"} <= set(registry.names("single_label"))
 
 
