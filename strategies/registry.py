@@ -6,10 +6,14 @@ broken one harms nobody else; the name of a built-in strategy cannot be taken ov
 
 from importlib.metadata import EntryPoint, entry_points
 
+from strategies.badge import BADGE
 from strategies.balanced import BALANCED_MARGIN
 from strategies.base import Strategy
+from strategies.cal import CAL
 from strategies.chance import RANDOM
+from strategies.cluster_margin import CLUSTER_MARGIN
 from strategies.committee import BALD, VARIATION_RATIO
+from strategies.cvirs import CVIRS
 from strategies.density import DENSITY_MARGIN
 from strategies.diverse import DIVERSE_MARGIN, DIVERSE_MNLP, DIVERSE_UNCERTAINTY
 from strategies.k_center import K_CENTER
@@ -25,8 +29,8 @@ GROUP = "postil.strategies"
 _ALL = (
     *(RANDOM, TYPICLUST, K_CENTER, KMEANS, PROB_COVER),
     *(LEAST_CONFIDENCE, MARGIN, ENTROPY, BALD, VARIATION_RATIO, POWER_MARGIN, POWER_ENTROPY, POWER_BALD),
-    *(DIVERSE_MARGIN, DENSITY_MARGIN, BALANCED_MARGIN),
-    *(MEAN_UNCERTAINTY, MAX_UNCERTAINTY, DIVERSE_UNCERTAINTY),
+    *(DIVERSE_MARGIN, CLUSTER_MARGIN, DENSITY_MARGIN, BALANCED_MARGIN, BADGE, CAL),
+    *(MEAN_UNCERTAINTY, MAX_UNCERTAINTY, DIVERSE_UNCERTAINTY, CVIRS),
     *(MNLP, TOKEN_ENTROPY, DIVERSE_MNLP),
 )
 BUILT_IN = {strategy.name: strategy for strategy in _ALL}
