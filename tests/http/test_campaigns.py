@@ -69,6 +69,7 @@ def test_a_new_campaign_has_its_sync_job(served: Served) -> None:
         ("model", " "),
         ("text_field", "id"),
         ("strategy", "telepathy"),
+        ("strategy", "cvirs"),
         ("seed", -1),
         ("round_size", 0),
         ("budget", 0),
@@ -130,6 +131,7 @@ def test_changes_take_effect_and_are_logged(served: Served) -> None:
     ("field", "value"),
     [
         ("strategy", "telepathy"),
+        ("strategy", "mnlp"),
         ("round_size", 0),
         ("labels", ["a", "b"]),
         ("paused", "yes"),
