@@ -6,6 +6,7 @@ broken one harms nobody else; the name of a built-in strategy cannot be taken ov
 
 from importlib.metadata import EntryPoint, entry_points
 
+from strategies.auto import AUTO
 from strategies.badge import BADGE
 from strategies.balanced import BALANCED_MARGIN
 from strategies.base import Strategy
@@ -15,6 +16,7 @@ from strategies.cluster_margin import CLUSTER_MARGIN
 from strategies.committee import BALD, VARIATION_RATIO
 from strategies.cvirs import CVIRS
 from strategies.density import DENSITY_MARGIN
+from strategies.discovery import DISCOVERY
 from strategies.diverse import DIVERSE_MARGIN, DIVERSE_MNLP, DIVERSE_UNCERTAINTY
 from strategies.k_center import K_CENTER
 from strategies.kmeans import KMEANS
@@ -27,7 +29,7 @@ from strategies.uncertainty import ENTROPY, LEAST_CONFIDENCE, MARGIN
 
 GROUP = "postil.strategies"
 _ALL = (
-    *(RANDOM, TYPICLUST, K_CENTER, KMEANS, PROB_COVER),
+    *(AUTO, RANDOM, TYPICLUST, K_CENTER, KMEANS, PROB_COVER, DISCOVERY),
     *(LEAST_CONFIDENCE, MARGIN, ENTROPY, BALD, VARIATION_RATIO, POWER_MARGIN, POWER_ENTROPY, POWER_BALD),
     *(DIVERSE_MARGIN, CLUSTER_MARGIN, DENSITY_MARGIN, BALANCED_MARGIN, BADGE, CAL),
     *(MEAN_UNCERTAINTY, MAX_UNCERTAINTY, DIVERSE_UNCERTAINTY, CVIRS),

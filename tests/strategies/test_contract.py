@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import fields, replace
 from typing import Any
 
@@ -260,6 +261,26 @@ def test_the_api_need_not_load_sklearn() -> None:
     answer = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
 
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "most_mb"), [("badge", 12), ("k_center", 20), ("cal", 40), ("density_margin", 10), ("bald", 10)]
+)
+def test_memory_stays_bounded(name: str, most_mb: int) -> None:
+    """Of 20,000 rows: gradients would take 1 GB, all distances to the labeled 160 MB as float64."""
+    view = view_of(20_000, "single_label", classes=50, labeled=1_000)
+    wide = np.random.default_rng(0).normal(size=(20_000, 128)).astype(np.float16)
+    view = replace(view, embeddings=wide, labeled_embeddings=wide[:1_000], classes=None)
+    select(name, view_of(20, "single_label"), 5)  # imports are not counted
+
+    tracemalloc.start()
+    try:
+        select(name, view, 5)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < most_mb * 1e6
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from strategies.base import View
 
 BUILT_IN = [
     *(
+        "auto",
         "badge",
         "balanced_margin",
         "bald",
@@ -15,6 +16,7 @@ BUILT_IN = [
         "cluster_margin",
         "cvirs",
         "density_margin",
+        "discovery",
     ),
     *(
         "diverse_margin",
@@ -66,13 +68,13 @@ def test_built_in_strategies() -> None:
 
 def test_a_problem_has_the_strategies_fit_for_it(site: Path) -> None:
     install(site, "newest-first", "last = newest_first:last\nmargin = newest_first:margin")
-    every = {"k_center", "kmeans", "last", "prob_cover", "random", "typiclust"}
+    every = {"auto", "k_center", "kmeans", "last", "prob_cover", "random", "typiclust"}
 
     assert set(registry.names("spans")) == every | {"mnlp", "token_entropy", "diverse_mnlp"}
     assert set(registry.names("multi_label")) == every | {
         "mean_uncertainty", "max_uncertainty", "diverse_uncertainty", "cvirs",
     }  # fmt: skip
-    assert {"margin", "badge"} | every <= set(registry.names("single_label"))
+    assert {"margin", "discovery", "badge"} | every <= set(registry.names("single_label"))
     assert not {"mnlp", "cvirs"} & set(registry.names("single_label"))
 
 
