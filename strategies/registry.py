@@ -6,18 +6,46 @@ broken one harms nobody else; the name of a built-in strategy cannot be taken ov
 
 from importlib.metadata import EntryPoint, entry_points
 
+from strategies.auto import AUTO
+from strategies.badge import BADGE
+from strategies.balanced import BALANCED_MARGIN
 from strategies.base import Strategy
+from strategies.cal import CAL
 from strategies.chance import RANDOM
-from strategies.coverage import COVERAGE
+from strategies.cluster_margin import CLUSTER_MARGIN
+from strategies.committee import BALD, VARIATION_RATIO
+from strategies.cvirs import CVIRS
+from strategies.density import DENSITY_MARGIN
+from strategies.discovery import DISCOVERY
+from strategies.diverse import DIVERSE_MARGIN, DIVERSE_MNLP, DIVERSE_UNCERTAINTY
+from strategies.k_center import K_CENTER
+from strategies.kmeans import KMEANS
+from strategies.multi_label import MAX_UNCERTAINTY, MEAN_UNCERTAINTY
+from strategies.power import POWER_BALD, POWER_ENTROPY, POWER_MARGIN
+from strategies.prob_cover import PROB_COVER
+from strategies.tokens import MNLP, TOKEN_ENTROPY
+from strategies.typiclust import TYPICLUST
 from strategies.uncertainty import ENTROPY, LEAST_CONFIDENCE, MARGIN
 
 GROUP = "postil.strategies"
-BUILT_IN = {strategy.name: strategy for strategy in (RANDOM, COVERAGE, LEAST_CONFIDENCE, MARGIN, ENTROPY)}
+_ALL = (
+    *(AUTO, RANDOM, TYPICLUST, K_CENTER, KMEANS, PROB_COVER, DISCOVERY),
+    *(LEAST_CONFIDENCE, MARGIN, ENTROPY, BALD, VARIATION_RATIO, POWER_MARGIN, POWER_ENTROPY, POWER_BALD),
+    *(DIVERSE_MARGIN, CLUSTER_MARGIN, DENSITY_MARGIN, BALANCED_MARGIN, BADGE, CAL),
+    *(MEAN_UNCERTAINTY, MAX_UNCERTAINTY, DIVERSE_UNCERTAINTY, CVIRS),
+    *(MNLP, TOKEN_ENTROPY, DIVERSE_MNLP),
+)
+BUILT_IN = {strategy.name: strategy for strategy in _ALL}
 
 
-def names() -> list[str]:
-    """All names that `get` may be asked for, sorted; plug-ins are not imported for it."""
-    return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
+def names(problem: str | None = None) -> list[str]:
+    """All names that `get` may be asked for, or those fit for a problem, sorted.
+
+    Plug-ins are not imported for it, so they are named whatever the problem.
+    """
+    plug_ins = {point.name for point in entry_points(group=GROUP)} - BUILT_IN.keys()
+    fit = {name for name, strategy in BUILT_IN.items() if problem is None or problem in strategy.problems}
+    return sorted(fit | plug_ins)
 
 
 def get(name: str) -> Strategy:

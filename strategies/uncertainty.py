@@ -11,6 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from strategies.base import Picks, Strategy, View, best
+from strategies.blocks import rowwise
 
 Utility = Callable[[NDArray[np.floating]], NDArray[np.float64]]
 
@@ -37,7 +38,7 @@ def entropy(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
 def _strategy(name: str, utility: Utility, summary: str) -> Strategy:
     def choose(view: View, count: int, rng: Generator) -> Picks:
         assert view.probabilities is not None  # checked by Strategy.select
-        return best(utility(view.probabilities), count, rng)
+        return best(rowwise(utility, view.probabilities), count, rng)
 
     return Strategy(name, frozenset({"probabilities"}), choose, summary)
 

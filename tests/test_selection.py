@@ -212,3 +212,19 @@ def test_a_strategy_is_not_asked_where_it_has_nothing_to_choose_from(world: Worl
     picks = selection.batch(now, 10, "coverage", np.random.default_rng(0))
     assert {pick.role for pick in picks} == {"control"}
     assert len(picks) == 10
+
+
+def test_a_view_tells_labels_from_open_questions(world: World) -> None:
+    world.add(texts(40, "known"), label="b")
+    world.add(texts(200))
+    world.select(30)
+    now = world.look()
+    now.encodings = dict.fromkeys(now.pool.contents)  # type: ignore[arg-type]
+
+    view = selection._view(now, np.arange(3), frozenset({"labels"}))
+
+    out_of_reach = np.flatnonzero(~now.free & (now.zone != 0))
+    assert view.labels is not None
+    assert view.labels.tolist() == [1 if at < 40 else -1 for at in out_of_reach]
+    assert set(view.labels.tolist()) == {1, -1}
+    assert (view.size, view.classes, view.problem) == (3, 2, "single_label")

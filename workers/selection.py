@@ -20,7 +20,7 @@ from strategies.base import View
 from workers import encodings
 from workers.encodings import PROBABILITIES, ROWS
 
-OPENING = "coverage"
+OPENING = "typiclust"
 _NONE = np.empty(0, dtype=np.int64)
 
 
@@ -90,7 +90,8 @@ class Situation:
     draws: NDArray[np.float64]
     scores: Scores | None
     encodings: dict[int, Row[Any]]
-    labeled: list[Place]
+    labels: dict[Place, str]
+    """What trains now, imported labels too."""
     asked: dict[str, int]
     free: NDArray[np.bool_]
     zone: NDArray[np.int8]
@@ -132,7 +133,7 @@ def situation(
         if round_
         else None,
         encodings=rounds.encodings(connection, campaign.id, campaign.encoder),
-        labeled=[Place(row.shard, row.row) for row in known if row.role != "hold-out"],
+        labels={Place(row.shard, row.row): row.value for row in known if row.role != "hold-out"},
         asked=asked,
         free=free,
         zone=zone,
@@ -185,9 +186,11 @@ def train(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> l
     if mode != "random" and count > 0:
         name = OPENING if mode == "coverage" else now.campaign.strategy
         strategy = registry.get(name)
-        candidates = _candidates(now, free, strategy.needs, mode, rng)
+        # Where there are scores, a strategy that can use them chooses among what has one.
+        wanted = strategy.needs | (strategy.optional if now.scores is not None else frozenset())
+        candidates = _candidates(now, free, wanted, mode, rng)
         if len(candidates):
-            view = _view(now, candidates, strategy.needs)
+            view = _view(now, candidates, wanted)
             made = strategy.select(view, min(count, len(candidates)), rng)
             picks = [
                 Pick(int(candidates[at]), "train", name, float(score))
@@ -257,35 +260,41 @@ def _lowest_draws(now: Situation, among: NDArray[np.bool_], count: int) -> NDArr
 
 
 def _candidates(
-    now: Situation, free: NDArray[np.bool_], needs: frozenset[str], mode: Mode, rng: np.random.Generator
+    now: Situation, free: NDArray[np.bool_], wanted: frozenset[str], mode: Mode, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     at = np.flatnonzero(free)
-    if needs & {"embeddings", "labeled_embeddings"}:
+    if wanted & {"embeddings", "labeled_embeddings"}:
         at = at[np.isin(now.pool.numbers[at], list(now.encodings))]
-    if mode == "strategy" and "probabilities" in needs:
+    if mode == "strategy" and "probabilities" in wanted:
         at = at[now.scores.of(at)[0]] if now.scores is not None else at[:0]
     if mode == "coverage" and len(at) > COVERAGE_ROWS:
         at = np.sort(rng.choice(at, size=COVERAGE_ROWS, replace=False))
     return at
 
 
-def _view(now: Situation, at: NDArray[np.int64], needs: frozenset[str]) -> View:
+def _view(now: Situation, at: NDArray[np.int64], wanted: frozenset[str]) -> View:
     """The arrays that a strategy declares, aligned with `at`."""
-    arrays: dict[str, NDArray[np.float32]] = {}
-    if "probabilities" in needs and now.scores is not None:
+    arrays: dict[str, Any] = {}
+    if "probabilities" in wanted and now.scores is not None:
         arrays["probabilities"] = now.scores.of(at)[1]
-    if "embeddings" in needs:
+    if "embeddings" in wanted:
         places = now.pool.places(at)
         arrays["embeddings"] = encodings.embeddings(now.files, now.encodings, places).astype(np.float32)
-    if "labeled_embeddings" in needs:
+    if wanted & {"labeled_embeddings", "labels"}:
         # What is asked for counts as known: the next picks should lie elsewhere.
         known = now.pool.places(np.flatnonzero(~now.free & (now.zone != 0)))
         encoded = [place for place in known if place.shard in now.encodings]
+        single = now.campaign.problem == "single_label"
+        numbers = {name: number for number, name in enumerate(now.campaign.labels) if single}
+        arrays["labels"] = np.array(
+            [numbers.get(now.labels.get(place, ""), -1) for place in encoded], dtype=np.int64
+        )
+    if "labeled_embeddings" in wanted:
         found = encodings.embeddings(now.files, now.encodings, encoded).astype(np.float32)
         arrays["labeled_embeddings"] = (
             found if encoded else np.empty((0, arrays["embeddings"].shape[1]), np.float32)
         )
-    return View(size=len(at), **arrays)
+    return View(len(at), classes=len(now.campaign.labels), problem=now.campaign.problem, **arrays)
 
 
 def _interleave(chosen: list[Pick], random: list[Pick]) -> list[Pick]:

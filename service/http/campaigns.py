@@ -67,7 +67,7 @@ def change(api: Api, c: str, body: CampaignChange) -> CampaignView:
     with api.changing(c) as (connection, campaign):
         before = msgspec.to_builtins(campaign)
         news = {name: value for name, value in wanted.items() if value != before[name]}
-        _check(news)
+        _check({"problem": campaign.problem} | news)
         if "name" in news and _taken(connection, news["name"]):
             raise Conflict(f"a campaign named {news['name']!r} exists already: choose another name")
         if news:
@@ -111,9 +111,14 @@ def _check(values: dict[str, Any]) -> None:
         )
     if "strategy" in values:
         try:
-            registry.get(values["strategy"])
+            strategy = registry.get(values["strategy"])
         except ValueError as error:
             raise Invalid(str(error), "strategy") from None
+        if values["problem"] not in strategy.problems:
+            fit = ", ".join(registry.names(values["problem"]))
+            raise Invalid(
+                f"strategy {strategy.name!r} is not for {values['problem']}; choose one of {fit}", "strategy"
+            )
     for name, (low, high) in _RANGES.items():
         value = values.get(name)
         if value is not None and not low <= value <= high:

@@ -69,6 +69,7 @@ def test_a_new_campaign_has_its_sync_job(served: Served) -> None:
         ("model", " "),
         ("text_field", "id"),
         ("strategy", "telepathy"),
+        ("strategy", "cvirs"),
         ("seed", -1),
         ("round_size", 0),
         ("budget", 0),
@@ -128,7 +129,14 @@ def test_changes_take_effect_and_are_logged(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("strategy", "telepathy"), ("round_size", 0), ("labels", ["a", "b"]), ("paused", "yes"), ("name", "/")],
+    [
+        ("strategy", "telepathy"),
+        ("strategy", "mnlp"),
+        ("round_size", 0),
+        ("labels", ["a", "b"]),
+        ("paused", "yes"),
+        ("name", "/"),
+    ],
 )
 def test_changes_that_cannot_be_are_refused(served: Served, field: str, value: object) -> None:
     made = served.campaign()
@@ -139,7 +147,7 @@ def test_changes_that_cannot_be_are_refused(served: Served, field: str, value: o
 
 def test_strategies_have_summaries(served: Served) -> None:
     known = {one["name"]: one["summary"] for one in served.http.get("/v1/strategies").json()["strategies"]}
-    assert {"random", "margin", "entropy", "least_confidence", "coverage"} <= known.keys()
+    assert {"random", "margin", "entropy", "least_confidence", "typiclust"} <= known.keys()
     assert all(known.values())
 
 

@@ -6,7 +6,30 @@ import pytest
 from strategies import registry
 from strategies.base import View
 
-BUILT_IN = ["coverage", "entropy", "least_confidence", "margin", "random"]
+BUILT_IN = [
+    *(
+        "auto",
+        "badge",
+        "balanced_margin",
+        "bald",
+        "cal",
+        "cluster_margin",
+        "cvirs",
+        "density_margin",
+        "discovery",
+    ),
+    *(
+        "diverse_margin",
+        "diverse_mnlp",
+        "diverse_uncertainty",
+        "entropy",
+        "k_center",
+        "kmeans",
+        "least_confidence",
+    ),
+    *("margin", "max_uncertainty", "mean_uncertainty", "mnlp", "power_bald", "power_entropy", "power_margin"),
+    *("prob_cover", "random", "token_entropy", "typiclust", "variation_ratio"),
+]
 
 MODULE = """
 import numpy as np
@@ -37,14 +60,26 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_built_in_strategies() -> None:
-    assert set(BUILT_IN) <= set(registry.names())
+    assert sorted(registry.BUILT_IN) == BUILT_IN
     assert registry.get("random").needs == frozenset()
     assert registry.get("margin").needs == {"probabilities"}
-    assert registry.get("coverage").needs == {"embeddings", "labeled_embeddings"}
+    assert registry.get("typiclust").needs == {"embeddings", "labeled_embeddings"}
+
+
+def test_a_problem_has_the_strategies_fit_for_it(site: Path) -> None:
+    install(site, "newest-first", "last = newest_first:last\nmargin = newest_first:margin")
+    every = {"auto", "k_center", "kmeans", "last", "prob_cover", "random", "typiclust"}
+
+    assert set(registry.names("spans")) == every | {"mnlp", "token_entropy", "diverse_mnlp"}
+    assert set(registry.names("multi_label")) == every | {
+        "mean_uncertainty", "max_uncertainty", "diverse_uncertainty", "cvirs",
+    }  # fmt: skip
+    assert {"margin", "discovery", "badge"} | every <= set(registry.names("single_label"))
+    assert not {"mnlp", "cvirs"} & set(registry.names("single_label"))
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"no strategy 'marging'; choose one of .*coverage, .*margin"):
+    with pytest.raises(ValueError, match=r"no strategy 'marging'; choose one of .*margin, .*typiclust"):
         registry.get("marging")
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from strategies import coverage, registry
+from strategies import registry, typiclust
 from strategies.base import Picks, View
-from strategies.coverage import typicality
+from strategies.typiclust import typicality
 
 NOTHING = np.empty((0, 2), np.float32)
 
@@ -22,7 +22,7 @@ HEAPS = np.concatenate([heap((-50, 0), 7), heap((50, 0), 5), heap((0, 80), 3)])
 
 def select(embeddings: NDArray[np.float32], labeled: NDArray[np.float32], count: int, seed: int = 0) -> Picks:
     view = View(len(embeddings), embeddings=embeddings, labeled_embeddings=labeled)
-    return registry.get("coverage").select(view, count, np.random.default_rng(seed))
+    return registry.get("typiclust").select(view, count, np.random.default_rng(seed))
 
 
 def test_typicality_is_one_over_the_mean_distance() -> None:
@@ -63,7 +63,7 @@ def test_passes_over_heaps_that_have_a_label(seed: int) -> None:
 
 
 def test_goes_round_again_when_the_clusters_are_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coverage, "MOST_CLUSTERS", 3)
+    monkeypatch.setattr(typiclust, "MOST_CLUSTERS", 3)
 
     picks = select(HEAPS, NOTHING, 8)
 
@@ -74,7 +74,7 @@ def test_goes_round_again_when_the_clusters_are_used_up(monkeypatch: pytest.Monk
 
 
 def test_two_labels_weigh_more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coverage, "MOST_CLUSTERS", 3)
+    monkeypatch.setattr(typiclust, "MOST_CLUSTERS", 3)
     labeled = np.array([[-50, 1], [-50, -1], [50, 1], [0, 81]], np.float32)
 
     picks = select(HEAPS, labeled, 3)

@@ -1,0 +1,60 @@
+"""TypiClust: typical examples of every region of the pool, to open with while a learner knows little.
+
+Hacohen, Dekel, Weinshall: Active Learning on a Budget (ICML 2022), algorithm 1. As there: as many clusters
+as there will be labels, at most 500; the clusters with the fewest labels first, of these the largest; of a
+cluster the most typical example.
+"""
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from strategies.base import PROBLEMS, Picks, Strategy, View, best
+from strategies.clusters import in_turns, k_means
+
+MOST_CLUSTERS = 500
+NEIGHBOURS = 20
+
+
+def typicality(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n, d) -> (n,): 1 / mean Euclidean distance to the 20 nearest others, or to all where there are fewer.
+
+    Infinite among identical points, and 0 for a point on its own.
+    """
+    from sklearn.neighbors import (
+        NearestNeighbors,  # it takes a second and 100 MB, which the API need not have
+    )
+
+    if len(points) == 1:
+        return np.zeros(1)
+    near = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(points) - 1), algorithm="brute").fit(points)
+    distances, _ = near.kneighbors()  # without an argument a point is not its own neighbour
+    mean: NDArray[np.float64] = distances.mean(axis=1, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        return 1.0 / mean
+
+
+def _choose(view: View, count: int, rng: Generator) -> Picks:
+    assert view.embeddings is not None  # both are checked by Strategy.select
+    assert view.labeled_embeddings is not None
+    points = np.concatenate([view.labeled_embeddings, view.embeddings]).astype(np.float32, copy=False)
+    labeled = len(view.labeled_embeddings)
+    cluster, _ = k_means(points, min(labeled + count, MOST_CLUSTERS), rng)  # (labeled + n,)
+
+    clusters = []
+    for one in np.unique(cluster).tolist():
+        members = np.flatnonzero(cluster == one)
+        positions = members[members >= labeled] - labeled
+        if len(positions):
+            typical = positions[best(typicality(points[positions + labeled]), count, rng).positions]
+            clusters.append((typical, len(members) - len(positions), len(members)))
+    return in_turns(clusters, count, len(points))
+
+
+TYPICLUST = Strategy(
+    "typiclust",
+    frozenset({"embeddings", "labeled_embeddings"}),
+    _choose,
+    "Typical examples of every region of the pool, none of them twice; to open with.",
+    PROBLEMS,
+)

@@ -1,0 +1,30 @@
+import numpy as np
+
+from strategies.clusters import in_turns, k_means
+
+
+def test_k_means_finds_the_means() -> None:
+    points = np.array([[0, 0], [0, 2], [10, 0], [10, 4]], np.float16)
+
+    cluster, centres = k_means(points, 2, np.random.default_rng(0))
+
+    assert cluster[0] == cluster[1] != cluster[2] == cluster[3]
+    np.testing.assert_allclose(centres[cluster[[0, 2]]], [[0, 1], [10, 2]])
+
+
+def test_weights_draw_a_centre() -> None:
+    points = np.array([[0.0], [4.0]])
+
+    _, centres = k_means(points, 1, np.random.default_rng(0), np.array([3.0, 1.0]))
+
+    assert centres.tolist() == [[1.0]]
+
+
+def test_clusters_take_turns_by_labels_and_then_by_size() -> None:
+    clusters = [(np.array([7, 8]), 1, 30), (np.array([1, 2]), 0, 10), (np.array([4]), 0, 20)]
+
+    picks = in_turns(clusters, 4, 100)
+
+    # Without a label: 4 of the larger, 1. With one: 7 of the larger, 2, whose cluster has got one by then.
+    assert picks.positions.tolist() == [4, 1, 7, 2]
+    np.testing.assert_allclose(picks.scores, [0.2, 0.1, 0.3 - 1, 0.1 - 1])
