@@ -14,7 +14,7 @@ from service.store import campaigns, jobs, selections
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
 from service.store.jobs import NewJob
-from workers import selection
+from workers import selection, situation
 from workers.context import Context
 from workers.held import Held
 from workers.jobs import rerank
@@ -35,9 +35,9 @@ def test_the_head_is_the_one_of_the_moment_that_the_order_changes(
         for number in pool.close_filling(connection, id_):
             content = shards.seal(context.files, pool.staged_rows(connection, id_, number))
             pool.sealed(connection, id_, number, content)
-        now = selection.situation(connection, context.files, campaign, 0)
+        now = situation.load(connection, context.files, campaign, 0)
         picks = selection.batch(now, 60, "random", np.random.default_rng(0))
-        selections.choose(connection, id_, 1, 0, selection.describe(now, picks, range(60)))
+        selections.choose(connection, id_, 1, 0, selection.describe(context.files, now, picks, range(60)))
         rows = selections.in_states(connection, id_, ["chosen"])
         selections.opened(connection, {row.id: 100 + row.place for row in rows})
         jobs.add(connection, NewJob(id_, "rerank:0", "rerank", "cpu", {"round": 0}))

@@ -15,8 +15,9 @@ from service.records import Example, Place
 from service.store import campaigns, labels, selections
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
-from workers import selection
-from workers.selection import Pick, Situation
+from workers import selection, situation
+from workers.selection import Pick
+from workers.situation import Scores, Situation
 
 
 @dataclass
@@ -38,13 +39,15 @@ class World:
     def look(self) -> Situation:
         with self.database.transaction() as connection:
             campaign = campaigns.get(connection, self.campaign)
-            return selection.situation(connection, self.files, campaign, 0)
+            return situation.load(connection, self.files, campaign, 0)
 
     def select(self, count: int, seed: int = 0) -> tuple[Situation, list[Pick]]:
         """Choose a batch at random and write it down."""
         now = self.look()
         picks = selection.batch(now, count, "random", np.random.default_rng(seed))
-        chosen = selection.describe(now, picks, range(now.campaign.place, now.campaign.place + len(picks)))
+        chosen = selection.describe(
+            self.files, now, picks, range(now.campaign.place, now.campaign.place + len(picks))
+        )
         with self.database.transaction() as connection:
             selections.choose(connection, self.campaign, now.campaign.batches + 1, 0, chosen)
             campaigns.change(connection, self.campaign, batches=now.campaign.batches + 1)
@@ -181,13 +184,13 @@ def test_the_reason_says_what_the_model_wavers_between(world: World) -> None:
     world.add(texts(3))
     now = world.look()
     probabilities = np.array([[0.3, 0.7], [0.5, 0.5]], np.float32)
-    now.scores = selection.Scores(4, np.array([0, 2]), probabilities)
+    now.scores = Scores(4, np.array([0, 2]), probabilities)
     asked = [
         Pick(0, "train", "margin", 0.4),
         Pick(1, "train", "margin", 0.0),
         Pick(2, "control", "random", 0.0),
     ]
-    assert [one.reason for one in selection.describe(now, asked, range(3))] == [
+    assert [one.reason for one in selection.describe(world.files, now, asked, range(3))] == [
         "b 70% or a 30%? Chosen by margin after round 4",
         "The examples that waver most between their two likeliest labels.",
         "random draw",
@@ -219,7 +222,7 @@ def test_a_view_tells_labels_from_open_questions(world: World) -> None:
     world.add(texts(200))
     world.select(30)
     now = world.look()
-    now.encodings = dict.fromkeys(now.pool.contents)  # type: ignore[arg-type]
+    now.encoded[:] = True
 
     view = selection._view(now, np.arange(3), frozenset({"labels"}))
 

@@ -1,5 +1,6 @@
 """Verbs of the command line that need PyTorch; they join it through the entry-point group `postil.commands`."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -27,3 +28,49 @@ def worker(
     except ModuleNotFoundError as error:
         raise PostilError(f"a worker needs {error.name}: pip install 'postil[worker]'") from None
     resident.run(settings, queue)
+
+
+def simulate(
+    data: Annotated[
+        Path, typer.Option(help="JSONL or CSV with a text and its label in each line: the pool.")
+    ],
+    test: Annotated[Path, typer.Option(help="The like, to measure on.")],
+    model: Annotated[str, typer.Option(help="A Hugging Face encoder, by name or folder.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; what is there already is not done again.")
+    ],
+    strategy: Annotated[str, typer.Option(help="One or several, with commas between.")] = "random,auto",
+    start: Annotated[int, typer.Option(help="Labels in the first batch.")] = 25,
+    batch: Annotated[int, typer.Option(help="Labels in each further one.")] = 50,
+    labels: Annotated[int, typer.Option(help="Labels at the end.")] = 525,
+    seeds: Annotated[int, typer.Option(help="Campaigns of each strategy.")] = 3,
+    noise: Annotated[float, typer.Option(help="Share of answers that are wrong.")] = 0.0,
+    random_share: Annotated[float, typer.Option(help="Share of each batch that is drawn at random.")] = 0.2,
+    metric: Annotated[
+        str, typer.Option(help="accuracy, macro_f1, log_loss or ece, for table and plot.")
+    ] = "accuracy",
+    text_field: Annotated[str, typer.Option(help="The field that holds the text.")] = "text",
+    jobs: Annotated[int, typer.Option(help="Campaigns at a time, each in a process of its own.")] = 1,
+) -> None:
+    """Replay a labeled file as campaigns, and see what each strategy would have made of your labels.
+
+    Everything is what a real campaign does, without a server or people. Cut short, it goes on where it was.
+    """
+    from workers.simulation import command
+
+    command.run(
+        data,
+        test,
+        model,
+        out,
+        strategy,
+        start,
+        batch,
+        labels,
+        seeds,
+        noise,
+        random_share,
+        metric,
+        text_field,
+        jobs,
+    )

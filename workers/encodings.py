@@ -1,5 +1,7 @@
 """Reading what was computed of shards: tokens, base embeddings and scores, aligned with their rows."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,12 +10,12 @@ from numpy.typing import NDArray
 from sqlalchemy import Row
 
 from service.files import Files
-from service.records import Place
+from service.records import Campaign, Place
 
 EMBEDDINGS = "embeddings.npy"
 """Of an encoded shard: (rows, d) float16."""
-ROWS, PROBABILITIES = "rows.npy", "probabilities.npy"
-"""Of a scored shard: which rows, ascending, and (rows, C) float16."""
+ROWS, PROBABILITIES, COMMITTEE = "rows.npy", "probabilities.npy", "committee.npy"
+"""Of a scored shard: which rows, ascending; (rows, C) float16; where a strategy asks for it (k, rows, C) float16."""
 
 
 def embeddings(files: Files, encodings: dict[int, Row[Any]], places: Sequence[Place]) -> NDArray[np.float16]:
@@ -25,6 +27,21 @@ def embeddings(files: Files, encodings: dict[int, Row[Any]], places: Sequence[Pl
             found = np.empty((len(places), stored.shape[1]), dtype=np.float16)
         found[at] = stored[rows]
     return np.empty((0, 0), dtype=np.float16) if found is None else found
+
+
+def names(campaign: Campaign, encoder: str) -> str:
+    """Folder of the embeddings of the campaign's label names."""
+    key = hashlib.blake2b(json.dumps(campaign.labels).encode(), digest_size=16).hexdigest()
+    return f"names/{key}-{encoder}"
+
+
+def prototypes(files: Files, campaign: Campaign) -> NDArray[np.float32] | None:
+    """(C, d) embeddings of the campaign's label names, where they are there."""
+    folder = names(campaign, campaign.encoder) if campaign.encoder else ""
+    if not folder or not files.exists(folder):
+        return None
+    found: NDArray[np.float32] = np.load(files.path(folder) / EMBEDDINGS)
+    return found
 
 
 def by_shard(places: Sequence[Place]) -> list[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:

@@ -23,7 +23,12 @@ from transformers import (
 from service.demo import encoder as demo
 from service.errors import NotFound
 from tests.conftest import missing
-from workers.encoder import Encoder
+from workers import learner
+from workers.corpus import Corpus
+from workers.encoder import Encoder, Progress
+from workers.learner import Fitted
+from workers.recipe import Recipe
+from workers.tokens import Tokens
 
 torch.set_num_threads(1)
 
@@ -58,6 +63,22 @@ def build_encoder(folder: Path, config: PretrainedConfig | None = None) -> Path:
     torch.manual_seed(0)
     AutoModel.from_config(config or BertConfig(**SIZES)).save_pretrained(folder)
     return folder
+
+
+def fit(
+    encoder: Encoder,
+    tokens: Tokens,
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    classes: int,
+    seed: int,
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Learn from all of the tokens, with nothing beside them."""
+    corpus = Corpus(tokens, encoder.embed(tokens))
+    rows = np.arange(len(tokens))
+    return learner.fit(encoder, corpus, rows, labels, weights, classes, seed, recipe, progress)
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,10 @@ from safetensors.numpy import load_file, save_file
 from transformers import AutoModel, AutoTokenizer
 
 from service.errors import Conflict, Invalid
+from tests.learner.conftest import fit
 from workers import adapter
 from workers.encoder import Encoder
-from workers.learner import Fitted, fit, predict
+from workers.learner import Fitted, predict
 from workers.recipe import Recipe
 
 # PEFT asks transformers for a property that it renames.
@@ -78,7 +79,7 @@ def test_the_same_with_other_architectures(
     trained = fit(other, other.tokenize(texts[:60]), labels[:60], np.ones(60, np.float32), 3, 0, LORA)
     adapter.save(trained, tmp_path / "adapter", LABELS, LINEAGE, METRICS)
 
-    assert trained.metrics["both"]["accuracy"] > 0
+    assert trained.metrics["lora"]["with"]["accuracy"] > 0
     expected = predict(other, trained, other.tokenize(texts[60:70])).probabilities
     assert plain_probabilities(tmp_path / "adapter", texts[60:70]) == pytest.approx(expected, abs=1e-4)
     loaded, _ = adapter.load(other, tmp_path / "adapter")

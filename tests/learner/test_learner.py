@@ -7,10 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from service.errors import Invalid
-from workers import baseline, learner
+from tests.learner.conftest import fit
+from workers import baseline, learner, linear, lora
 from workers.device import Device
 from workers.encoder import Encoder
-from workers.learner import Fitted, fit, predict
+from workers.learner import Fitted, predict
+from workers.linear import Head, Lesson
 from workers.recipe import Recipe
 from workers.tokens import Tokens
 
@@ -45,9 +47,11 @@ def fitted(tiny: Encoder, labeled: Labeled) -> Fitted:
 def test_lora_learns_topics_from_words(tiny: Encoder, labeled: Labeled, fitted: Fitted) -> None:
     texts, labels = labeled
 
-    assert fitted.metrics["rows"] == 60
-    assert fitted.metrics["chosen"] == "both"
-    assert fitted.metrics["both"]["accuracy"] > fitted.metrics["linear"]["accuracy"]
+    found = fitted.metrics["lora"]
+    assert fitted.metrics["linear"]["rows"] == 60
+    assert found["rows"] == 20
+    assert found["share"] in learner.LORA_SHARES
+    assert found["with"]["accuracy"] > found["without"]["accuracy"]
     assert any(bool(b.any()) for _, b in fitted.lora.values())
     assert accuracy(tiny, fitted, tiny.tokenize(texts[60:]), labels[60:]) >= 0.7
 
@@ -88,7 +92,7 @@ def test_bfloat16_trains_and_scores_like_float32(tiny: Encoder, labeled: Labeled
     trained = fit(rounded, tokens, labels, ones(90), 3, 0, LORA)
 
     assert checksum(rounded) == before
-    assert trained.metrics["chosen"] == "both"
+    assert trained.metrics["lora"]["share"] > 0
     assert accuracy(rounded, trained, tokens, labels) >= 0.7
     exact = predict(tiny, trained, tokens).probabilities
     assert np.abs(predict(rounded, trained, tokens).probabilities - exact).mean() < 0.02
@@ -145,31 +149,18 @@ def test_the_rate_is_measured_on_a_sample(tiny: Encoder, labeled: Labeled, fitte
 def test_without_lora_it_is_logistic_regression(tiny: Encoder, labeled: Labeled, fitted: Fitted) -> None:
     texts, labels = labeled
     tokens = tiny.tokenize(texts)
-    linear = fit(tiny, tokens, labels, ones(90), 3, 0, Recipe(contest=1_000))
+    alone = fit(tiny, tokens, labels, ones(90), 3, 0, Recipe(contest=1_000))
     frozen = tiny.embed(tokens)
-    answer = predict(tiny, linear, tokens, embeddings=True)
+    answer = predict(tiny, alone, tokens, embeddings=True)
 
-    assert linear.metrics["chosen"] == "linear"
-    assert linear.frozen
+    assert alone.metrics["lora"] == {"share": 0.0}
+    assert alone.frozen
     assert not fitted.frozen
     assert answer.embeddings is not None
     assert answer.embeddings.tolist() == frozen.tolist()
-    logits = np.log(answer.probabilities) * linear.temperature
+    logits = np.log(answer.probabilities) * alone.temperature
     expected = baseline.fit_predict(frozen, labels, ones(90), frozen, 3)
     assert baseline.softmax(logits) == pytest.approx(expected, abs=1e-4)
-
-
-def test_both_is_the_mean_of_two_models(tiny: Encoder, labeled: Labeled) -> None:
-    texts, labels = labeled
-    tokens, base = tiny.tokenize(texts), tiny.embed(tiny.tokenize(texts))
-    task = learner._Task(tiny, tokens, base, labels, ones(90), 3, Recipe())
-    every, rng = np.arange(90), np.random.default_rng(0)
-    lora, linear = learner._train(task, every, rng, lambda: None), learner._linear(task, every)
-
-    both = learner._ask(task, learner._mean(lora, linear), every)
-    apart = (learner._ask(task, lora, every) + learner._ask(task, linear, every)) / 2
-    assert both == pytest.approx(apart, abs=1e-3)
-    assert np.ptp(apart) > 1
 
 
 def test_lora_that_does_clearly_worse_has_no_part(
@@ -178,14 +169,17 @@ def test_lora_that_does_clearly_worse_has_no_part(
     """Given a LoRA whose head answers the opposite of logistic regression, then it is left out."""
     texts, labels = labeled
 
-    def opposite(task: object, rows: NDArray[np.int64], *_: object) -> learner._Model:
-        linear = learner._linear(task, rows)  # type: ignore[arg-type]
-        return learner._Model({}, -3 * linear.weight, -3 * linear.bias)
+    def opposite(encoder: Encoder, lesson: Lesson, *_: object) -> lora.Adapted:
+        head = linear.fit(lesson, np.random.default_rng(0)).head
+        none = lora.matrices(encoder, lesson.recipe, torch.Generator())
+        return lora.Adapted(none, Head(-9 * head.weight, -9 * head.bias))
 
-    monkeypatch.setattr(learner, "_train", opposite)
+    monkeypatch.setattr(lora, "train", opposite)
     trained = fit(tiny, tiny.tokenize(texts), labels, ones(90), 3, 0)
-    assert trained.metrics["both"]["accuracy"] < trained.metrics["linear"]["accuracy"]
-    assert trained.metrics["chosen"] == "linear"
+    found = trained.metrics["lora"]
+    assert found["with"]["accuracy"] < found["without"]["accuracy"]
+    assert found["share"] == 0
+    assert trained.frozen
 
 
 def test_embeddings_that_are_there_already_save_a_pass(
@@ -194,8 +188,8 @@ def test_embeddings_that_are_there_already_save_a_pass(
     texts, labels = labeled
     tokens, some = tiny.tokenize(texts), np.array([5, 80])
     base = tiny.embed(tokens)
-    linear = fit(tiny, tokens, labels, ones(90), 3, 0, Recipe(contest=1_000), base)
-    expected = predict(tiny, linear, tokens, rows=some).probabilities
+    alone = fit(tiny, tokens, labels, ones(90), 3, 0, Recipe(contest=1_000))
+    expected = predict(tiny, alone, tokens, rows=some).probabilities
     both = predict(tiny, fitted, tokens, rows=some).probabilities
     assert predict(tiny, fitted, tokens, base, some).probabilities == pytest.approx(both, abs=1e-5)
 
@@ -203,7 +197,7 @@ def test_embeddings_that_are_there_already_save_a_pass(
         raise AssertionError("a pass through the encoder")
 
     monkeypatch.setattr(Encoder, "forward", never)
-    assert predict(tiny, linear, tokens, base, some).probabilities == pytest.approx(expected, abs=1e-5)
+    assert predict(tiny, alone, tokens, base, some).probabilities == pytest.approx(expected, abs=1e-5)
 
 
 def test_an_adapter_of_another_encoder_is_refused(tiny: Encoder, fitted: Fitted) -> None:
@@ -218,7 +212,7 @@ def test_one_label(tiny: Encoder) -> None:
     tokens = tiny.tokenize(["the cat"])
     one = fit(tiny, tokens, np.array([1]), ones(1), 3, 0)
 
-    assert one.metrics == {"chosen": "linear", "rows": 0}
+    assert one.metrics["linear"] == {"names": False, "pseudo_labels": 0.0, "rows": 0}
     assert one.temperature == 1
     assert predict(tiny, one, tokens).probabilities[0] == pytest.approx([0, 1, 0], abs=1e-6)
 
@@ -227,7 +221,7 @@ def test_one_class(tiny: Encoder, labeled: Labeled) -> None:
     tokens = tiny.tokenize(labeled[0])
     one = fit(tiny, tokens, np.full(90, 2), ones(90), 3, 0)
 
-    assert one.metrics["chosen"] == "linear"
+    assert one.frozen
     assert predict(tiny, one, tokens).probabilities[:, 2] == pytest.approx(1)
 
 
@@ -254,7 +248,8 @@ def test_classes_of_one_label_each_cannot_be_compared(tiny: Encoder, labeled: La
     tokens = tiny.tokenize(labeled[0][:30])
     single = fit(tiny, tokens, np.arange(30), ones(30), 30, 0)
 
-    assert single.metrics == {"chosen": "linear", "rows": 0}
+    assert single.metrics["linear"]["rows"] == 0
+    assert single.frozen
 
 
 def test_empty_and_long_texts_are_texts(tiny: Encoder, labeled: Labeled) -> None:
@@ -296,7 +291,7 @@ def test_weights_decide_between_contradictions(tiny: Encoder) -> None:
 def test_labels_that_do_not_fit_are_named(tiny: Encoder) -> None:
     tokens = tiny.tokenize(["cat", "dog"])
 
-    with pytest.raises(Invalid, match=r"2 texts, 2 embeddings, 1 labels and 2 weights"):
+    with pytest.raises(Invalid, match=r"2 texts, 1 labels and 2 weights"):
         fit(tiny, tokens, np.array([0]), ones(2), 2, 0)
     with pytest.raises(Invalid, match=r"labels run from 0 to 2, not within 0\.\.1"):
         fit(tiny, tokens, np.array([0, 2]), ones(2), 2, 0)
@@ -317,10 +312,10 @@ def test_logits_scale_the_whole_head() -> None:
 def test_loss_is_the_weighted_mean_of_cross_entropy() -> None:
     z, labels = torch.tensor([[0.0, 0.0], [0.0, np.log(3.0)]]), torch.tensor([0, 1])
 
-    found = learner.loss(z, labels, torch.tensor([1.5, 0.5]), 0.0)
+    found = lora.loss(z, labels, torch.tensor([1.5, 0.5]), 0.0)
     assert found.item() == pytest.approx((1.5 * np.log(2) + 0.5 * np.log(4 / 3)) / 2)
     # Smoothing by s gives every one of C classes s / C.
-    smoothed = learner.loss(z[1:], labels[1:], torch.tensor([1.0]), 0.2)
+    smoothed = lora.loss(z[1:], labels[1:], torch.tensor([1.0]), 0.2)
     assert smoothed.item() == pytest.approx(0.9 * np.log(4 / 3) + 0.1 * np.log(4))
 
 
@@ -328,7 +323,7 @@ def test_merged_weights_add_alpha_over_rank_times_the_product(tiny: Encoder) -> 
     name = next(iter(tiny.linears))
     a, b = torch.randn(8, 32), torch.randn(32, 8)
 
-    found = learner.merged(tiny, {name: (a, b)}, Recipe(rank=8, alpha=16))
+    found = lora.merged(tiny, {name: (a, b)}, Recipe(rank=8, alpha=16))
     assert list(found) == [f"{name}.weight"]
     assert found[f"{name}.weight"].numpy() == pytest.approx(
         (tiny.linears[name] + 2 * b @ a).numpy(), abs=1e-5
@@ -342,20 +337,20 @@ def test_the_temperature_undoes_overconfidence() -> None:
     labels = (rng.random(4_000) < 1 / (1 + np.exp(-true[:, 0]))).astype(int)
     z = np.concatenate([np.zeros_like(true), 3 * true], axis=1).astype(np.float32)
 
-    assert learner.temperature(z, labels, ones(4_000)) == pytest.approx(3, rel=0.1)
-    assert learner.temperature(z[:49], labels[:49], ones(49)) == 1
+    assert linear.temperature(z, labels, ones(4_000)) == pytest.approx(3, rel=0.1)
+    assert linear.temperature(z[:49], labels[:49], ones(49)) == 1
 
 
 def test_log_loss_by_hand() -> None:
     probabilities = np.array([[0.5, 0.5], [0.75, 0.25], [1.0, 0.0]], np.float32)
 
-    found = learner.log_loss(probabilities, np.array([0, 1, 1]), np.array([1, 2, 1], np.float32))
+    found = linear.log_loss(probabilities, np.array([0, 1, 1]), np.array([1, 2, 1], np.float32))
     assert found == pytest.approx((np.log(2) + 2 * np.log(4) + np.log(1e6)) / 4)
 
 
 def test_folds_share_out_each_class() -> None:
     labels = np.repeat([0, 1, 2], [10, 5, 1])
-    folds = learner._folds(labels, 2, np.random.default_rng(0))
+    folds = linear._folds(labels, 2, np.random.default_rng(0))
 
     counts = [np.bincount(labels[folds == k], minlength=3).tolist() for k in range(2)]
     assert [sum(pair) for pair in zip(*counts, strict=True)] == [10, 5, 1]
@@ -364,12 +359,13 @@ def test_folds_share_out_each_class() -> None:
 
 
 def test_the_upper_half_of_the_layers(tiny: Encoder) -> None:
-    assert learner.targets(tiny, upper=False) == list(tiny.linears)
-    assert learner.targets(tiny, upper=True) == [name for name in tiny.linears if ".layer.1." in name]
+    assert lora.targets(tiny, upper=False) == list(tiny.linears)
+    assert lora.targets(tiny, upper=True) == [name for name in tiny.linears if ".layer.1." in name]
 
 
 def test_steps_grow_with_the_labels_within_bounds() -> None:
-    assert [Recipe().steps(n) for n in (1, 200, 1_000, 10_000)] == [40, 60, 300, 1_000]
+    assert [Recipe().steps(n, pseudo=False) for n in (1, 200, 1_000, 10_000)] == [40, 60, 300, 1_000]
+    assert [Recipe().steps(n, pseudo=True) for n in (1, 200, 1_000, 10_000)] == [100, 160, 400, 1_000]
 
 
 def test_few_labels_are_split_into_more_folds() -> None:

@@ -15,7 +15,7 @@ from service.records import Campaign, Place
 from service.rounds.decide import Mode
 from service.store import campaigns, events, jobs, rounds, selections
 from service.store.database import clock
-from workers import selection
+from workers import selection, situation
 from workers.held import Held
 
 HEAD = 20
@@ -32,14 +32,14 @@ def run(held: Held) -> None:
         kept = _head(queue, people)
         loose = [row for row in queue if row.id not in kept and row.role == "train"]
         places = [Place(row.shard, row.row) for row in loose]
-        now = selection.situation(connection, held.context.files, campaign, number, released=places)
+        now = situation.load(connection, held.context.files, campaign, number, released=places)
     held.progress(0, 1, f"round {number}: ordering the queue anew")
     rng = np.random.default_rng([campaign.seed, number, 1])
     picks = selection.train(now, len(loose), _mode(campaign, number), rng)
     # Each pick takes one of the places that the loose ones held, so random draws stay at theirs.
     slots = sorted(row.place for row in loose)[: len(picks)]
     at = dict(zip(places, loose, strict=True))
-    chosen = selection.describe(now, picks, slots)
+    chosen = selection.describe(held.context.files, now, picks, slots)
     again = {one.place: one for one in chosen if one.place in at}
     new = [one for one in chosen if one.place not in at]
     fixed = selection.predictions(now, now.pool.positions([Place(row.shard, row.row) for row in queue]))

@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.store import campaigns, rounds
+from strategies import registry
 from workers import learner
-from workers.encodings import EMBEDDINGS, PROBABILITIES, ROWS
+from workers.encodings import COMMITTEE, EMBEDDINGS, PROBABILITIES, ROWS
 from workers.held import Held
 from workers.tokens import Tokens
 
@@ -18,6 +19,7 @@ def run(held: Held) -> None:
         round_ = rounds.get(connection, campaign.id, number)
         encoding = rounds.encodings(connection, campaign.id, campaign.encoder)[shard]
     encoder = held.context.encoder(campaign.model)
+    wanted = registry.get(campaign.strategy)
     fitted = held.context.fitted(encoder, round_.adapter)
     rows = sample(encoding.rows, round_.metrics["score_share"], round_.seed, number, shard)
     predictions = learner.predict(
@@ -26,12 +28,15 @@ def run(held: Held) -> None:
         Tokens.load(files.path(encoding.path)),
         np.load(files.path(encoding.path) / EMBEDDINGS, mmap_mode="r"),
         rows,
+        committee="committee" in wanted.needs | wanted.optional,
         progress=lambda done, total: held.progress(done, total, f"round {number}: scoring the pool"),
     )
     name = held.folder(f"scores/{campaign.id}/{number}/{shard}")
     with files.new(name) as folder:
         np.save(folder / ROWS, rows.astype(np.int32))
         np.save(folder / PROBABILITIES, predictions.probabilities.astype(np.float16))
+        if predictions.committee is not None:
+            np.save(folder / COMMITTEE, predictions.committee)
     with held.effects() as connection:
         rounds.add_score(connection, campaign.id, number, shard, name, len(rows), predictions.seconds)
 

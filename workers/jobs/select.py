@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from service.store import campaigns, events, jobs, selections
-from workers import selection
+from workers import selection, situation
 from workers.held import Held
 
 
@@ -13,11 +13,13 @@ def run(held: Held) -> None:
     args, started = held.args, time.monotonic()
     with held.context.database.transaction() as connection:
         campaign = campaigns.get(connection, held.campaign)
-        now = selection.situation(connection, held.context.files, campaign, args["round"])
+        now = situation.load(connection, held.context.files, campaign, args["round"])
     held.progress(0, 1, f"choosing {args['count']} examples")
     rng = np.random.default_rng([campaign.seed, args["batch"]])
     picks = selection.batch(now, args["count"], args["mode"], rng)
-    chosen = selection.describe(now, picks, range(campaign.place, campaign.place + len(picks)))
+    chosen = selection.describe(
+        held.context.files, now, picks, range(campaign.place, campaign.place + len(picks))
+    )
     with held.effects({"chosen": len(chosen), "seconds": time.monotonic() - started}) as connection:
         selections.choose(connection, campaign.id, args["batch"], args["round"], chosen)
         campaigns.count_up(connection, campaign.id, "place", len(chosen))

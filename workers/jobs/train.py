@@ -1,6 +1,6 @@
 """One round's training: an adapter on the labels of the snapshot, measured beside its references."""
 
-import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,36 +12,18 @@ from service.pool import pool, shards
 from service.pool.text import draws
 from service.records import Campaign, Place
 from service.store import campaigns, events, labels, rounds, selections
-from workers import adapter, baseline, encodings, learner
+from workers import adapter, encodings, learner
+from workers.corpus import Corpus, words
 from workers.encoder import Encoder
 from workers.held import Held
+from workers.situation import Pool
 from workers.tokens import Tokens, concat
+from workers.turn import Labels, take
 
-CONTROL_AT_LEAST = 10
 RATE_ROWS = 100
 """Fewer rows say too little of how fast the pool will be scored."""
-
-
-class Labels:
-    """The labels that train: positions aligned over places, classes (n,) and weights (n,)."""
-
-    def __init__(self, rows: list[Row[Any]], campaign: Campaign) -> None:
-        index = {name: at for at, name in enumerate(campaign.labels)}
-        self.places = [Place(row.shard, row.row) for row in rows]
-        self.classes = np.array([index[row.value] for row in rows], dtype=np.int64)
-        self.weights = np.array([row.weight for row in rows], dtype=np.float32)
-
-
-class Read:
-    """What the base model made of examples: their tokens, and its embeddings (n, d)."""
-
-    def __init__(
-        self, held: Held, encoder: Encoder, encoded: dict[int, Row[Any]], places: list[Place]
-    ) -> None:
-        self.tokens = _tokens(held, encoded, places)
-        self.base: NDArray[np.float16] = np.empty((0, encoder.dimension), np.float16)
-        if places:
-            self.base = encodings.embeddings(held.context.files, encoded, places)
+UNLABELED_ROWS = 10_000
+"""Texts of the pool that the learner looks at without a label, beside the labeled ones."""
 
 
 def run(held: Held) -> None:
@@ -55,60 +37,49 @@ def run(held: Held) -> None:
         encoded = rounds.encodings(connection, campaign.id, campaign.encoder)
         tests = [row for row in pool.all_shards(connection, campaign.id, "test") if row.number in encoded]
         sealed = [row for row in pool.all_shards(connection, campaign.id) if row.number in encoded]
+        whole = Pool.load(connection, files, campaign.id)
     held.progress(0, 1, f"round {number}: loading the model")
     encoder = held.context.encoder(campaign.model)
     places = _measuring(held, campaign, taken, sealed, tests)
     forbidden = _measured_keys(held, taken, tests)
     train = [row for row in known if row.role != "hold-out" and row.shard in encoded]
     usable = [row for row in train if row.role_key not in forbidden]
-    own = Labels(usable, campaign)
-    control = Labels(
-        [row for row in usable if row.role == "control" and row.source == "annotation"], campaign
+    own = [Place(row.shard, row.row) for row in usable]
+    unlabeled = _unlabeled(campaign, whole, encoded, forbidden, bool(tests), set(own))
+    measured = _read(held, encoder, encoded, places)
+    corpus = _read(held, encoder, encoded, own + unlabeled, campaign.labels)
+    index = {name: at for at, name in enumerate(campaign.labels)}
+    taught = Labels(
+        np.arange(len(own)),
+        np.array([index[row.value] for row in usable], dtype=np.int64),
+        np.array([row.weight for row in usable], dtype=np.float32),
+        np.array([row.role == "control" and row.source == "annotation" for row in usable], dtype=np.bool_),
     )
-    learned, measured = (Read(held, encoder, encoded, some) for some in (own.places, places))
-
-    def fit(these: Labels, read: Read, words: str) -> learner.Fitted:
-        return learner.fit(
-            encoder,
-            read.tokens,
-            these.classes,
-            these.weights,
-            len(campaign.labels),
-            round_.seed,
-            base=read.base,
-            progress=_telling(held, f"round {number}: {words}"),
-        )
-
-    def ask(fitted: learner.Fitted) -> learner.Predictions:
-        words = f"round {number}: measuring on {len(places)} examples"
-        return learner.predict(
-            encoder, fitted, measured.tokens, measured.base, progress=_telling(held, words)
-        )
-
-    started = time.monotonic()
-    fitted = fit(own, learned, f"training on {len(usable)} labels")
-    train_seconds = time.monotonic() - started
-    predicted = ask(fitted)
+    turn = take(
+        encoder,
+        corpus,
+        taught,
+        len(campaign.labels),
+        measured,
+        round_.seed,
+        lambda words: _telling(held, f"round {number}: {words}"),
+    )
+    fitted, train_seconds, rate = turn.fitted, turn.train_seconds, turn.predictions.rate
     arrays = {
         curve.PLACES: np.array([(place.shard, place.row) for place in places], dtype=np.int32).reshape(-1, 2),
-        curve.ADAPTER: predicted.probabilities,
-        curve.BASELINE: baseline.fit_predict(
-            learned.base, own.classes, own.weights, measured.base, len(campaign.labels)
-        ),
+        curve.ADAPTER: turn.predictions.probabilities,
+        curve.BASELINE: turn.baseline,
     }
-    if len(control.places) >= CONTROL_AT_LEAST and len(np.unique(control.classes)) > 1:
-        words = f"a reference on {len(control.places)} random labels"
-        reference = fit(control, Read(held, encoder, encoded, control.places), words)
-        arrays[curve.CONTROL] = ask(reference).probabilities
-    rate = predicted.rate
+    if turn.control is not None:
+        arrays[curve.CONTROL] = turn.control
     if len(places) < RATE_ROWS:
         rng = np.random.default_rng(round_.seed)
-        rate = learner.measure_rate(encoder, fitted, learned.tokens, learned.base, rng)
+        rate = learner.measure_rate(encoder, fitted, corpus.tokens, corpus.base, rng)
     pool_rows = sum(row.rows for row in sealed)
     facts = {
         "trained_on": len(usable),
         "near_measured": len(train) - len(usable),
-        "control_labels": len(control.places),
+        "control_labels": int(taught.control.sum()),
         "rate": rate,
         "score_share": min(1.0, campaign.score_seconds * rate / max(1, pool_rows)),
     }
@@ -180,6 +151,42 @@ def _measured_keys(held: Held, taken: list[Row[Any]], tests: list[Row[Any]]) -> 
     for row in tests:
         keys.update(shards.role_keys(held.context.files, row.content).tolist())
     return keys
+
+
+def _unlabeled(
+    campaign: Campaign,
+    whole: Pool,
+    encoded: dict[int, Row[Any]],
+    forbidden: set[int],
+    tested: bool,
+    known: set[Place],
+) -> list[Place]:
+    """A sample of the pool, the same in every round; never of texts that measure or may come to."""
+    fine = np.isin(whole.numbers, list(encoded)) & ~np.isin(whole.role_keys, list(forbidden))
+    if not tested:
+        fine &= draws(whole.role_keys, campaign.seed) >= campaign.random_share / 2
+    at = np.flatnonzero(fine)
+    rng = np.random.default_rng(campaign.seed)
+    sample = np.sort(rng.choice(at, min(UNLABELED_ROWS, len(at)), replace=False))
+    return [place for place in whole.places(sample) if place not in known]
+
+
+def _read(
+    held: Held,
+    encoder: Encoder,
+    encoded: dict[int, Row[Any]],
+    places: list[Place],
+    names: Sequence[str] | None = None,
+) -> Corpus:
+    """What the base model made of these examples, in their order, and of the labels' names."""
+    read = None
+    if names is not None:
+        tokens = encoder.tokenize([words(name) for name in names])
+        read = Corpus(tokens, encoder.embed(tokens))
+    base: NDArray[np.float16] = np.empty((0, encoder.dimension), np.float16)
+    if places:
+        base = encodings.embeddings(held.context.files, encoded, places)
+    return Corpus(_tokens(held, encoded, places), base, read)
 
 
 def _tokens(held: Held, encoded: dict[int, Row[Any]], places: list[Place]) -> Tokens:

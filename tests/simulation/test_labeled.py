@@ -1,0 +1,58 @@
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from service.errors import Invalid
+from workers.simulation import labeled
+
+
+def write(path: Path, rows: list[tuple[str, str]]) -> Path:
+    path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows))
+    return path
+
+
+def test_labels_of_both_files_and_each_text_once(tmp_path: Path) -> None:
+    data = write(
+        tmp_path / "a.jsonl", [("one", "x"), ("two", "y"), ("one", "y"), (" one ", "x"), ("Three!", "z")]
+    )
+    test = write(tmp_path / "b.jsonl", [("four", "w"), ("three", "z")])
+    names, pool, measured = labeled.read(data, test, "text")
+    assert names == ["w", "x", "y", "z"]
+    assert pool.texts == ["one", "two"]  # the third is like a text of the test set
+    assert pool.classes.tolist() == [1, 2]
+    assert measured.texts == ["four", "three"]
+    assert measured.classes.tolist() == [0, 3]
+    assert len(set(pool.role_keys().tolist())) == 2
+
+
+def test_csv_and_gzip(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("body,label\none,x\ntwo,y\n")
+    with gzip.open(tmp_path / "b.jsonl.gz", "wt") as file:
+        file.write('{"body": "three", "label": "x"}\n')
+    names, pool, measured = labeled.read(tmp_path / "a.csv", tmp_path / "b.jsonl.gz", "body")
+    assert (names, pool.texts, measured.texts) == (["x", "y"], ["one", "two"], ["three"])
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"text": "one"}', "line 1: 'label' is missing"),
+        ('{"text": ""}', "line 1: 'text' is empty"),
+        ("[", "line 1"),
+    ],
+)
+def test_bad_lines_are_named(tmp_path: Path, line: str, words: str) -> None:
+    (tmp_path / "a.jsonl").write_text(line + "\n")
+    test = write(tmp_path / "b.jsonl", [("four", "w")])
+    with pytest.raises(Invalid, match=words):
+        labeled.read(tmp_path / "a.jsonl", test, "text")
+
+
+def test_files_that_make_no_pool(tmp_path: Path) -> None:
+    same = write(tmp_path / "a.jsonl", [("one", "x"), ("two", "y")])
+    with pytest.raises(Invalid, match="0 texts that are not in"):
+        labeled.read(same, same, "text")
+    with pytest.raises(Invalid, match="cannot be read"):
+        labeled.read(tmp_path / "none.jsonl", same, "text")

@@ -1,0 +1,140 @@
+"""Simulated campaigns on a tiny encoder: the same ones again, resumed, with wrong answers, by every strategy."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from strategies import registry
+from tests.learner.conftest import FILLER, TOPICS, build_encoder
+from workers.simulation import simulation
+from workers.simulation.plan import Plan, Run
+from workers.simulation.replay import Stage, replay
+from workers.simulation.simulation import Inputs
+
+PLAN = Plan("", "", "", start=10, batch=10, labels=40, noise=0.0, random_share=0.2)
+
+
+def texts(path: Path, n: int, seed: int) -> Path:
+    rng = np.random.default_rng(seed)
+    rows = []
+    for at in range(n):
+        topic = TOPICS[at % 3]
+        said = [*rng.choice(FILLER, rng.integers(2, 6)), *rng.choice(topic, 3)]
+        rows.append(
+            {"text": " ".join(rng.permutation(said)), "label": ["animals", "sums", "weather"][at % 3]}
+        )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    folder = tmp_path_factory.mktemp("simulation")
+    model = build_encoder(folder / "model")
+    return Inputs(
+        texts(folder / "a.jsonl", 300, 0),
+        texts(folder / "b.jsonl", 90, 1),
+        str(model),
+        "text",
+        folder / "out",
+    )
+
+
+@pytest.fixture(scope="module")
+def prepared(inputs: Inputs) -> tuple[Stage, Any]:
+    return simulation.prepare(inputs)
+
+
+def lasting(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in point.items() if not name.endswith("_s")} for point in points]
+
+
+def test_a_campaign_again_is_the_same(prepared: tuple[Stage, Any]) -> None:
+    stage, encoder = prepared
+    one = list(replay(stage, PLAN, Run("auto", 0), encoder))
+    again = list(replay(stage, PLAN, Run("auto", 0), encoder))
+    other = list(replay(stage, PLAN, Run("auto", 1), encoder))
+    assert [point["labels"] for point in one] == [10, 20, 30, 40]
+    assert lasting(one) == lasting(again)
+    assert lasting(one) != lasting(other)
+    assert one[-1]["accuracy"] > 0.8
+    assert all(0 <= point[name] <= 1 for point in one for name in ("accuracy", "macro_f1", "ece"))
+    assert all(point["train_s"] > 0 for point in one)
+
+
+def test_wrong_answers_are_learned(prepared: tuple[Stage, Any]) -> None:
+    import msgspec
+
+    stage, encoder = prepared
+    (*_, clean) = replay(stage, PLAN, Run("random", 0), encoder)
+    (*_, noisy) = replay(stage, msgspec.structs.replace(PLAN, noise=0.6), Run("random", 0), encoder)
+    assert noisy["accuracy"] < clean["accuracy"] - 0.2
+
+
+def test_a_pool_that_is_used_up_ends_the_curve(prepared: tuple[Stage, Any]) -> None:
+    import msgspec
+
+    stage, encoder = prepared
+    found = list(
+        replay(stage, msgspec.structs.replace(PLAN, batch=200, labels=1_000), Run("random", 0), encoder)
+    )
+    assert [point["labels"] for point in found][:2] == [10, 210]
+    assert found[-1]["labels"] == len(stage.pool)
+
+
+@pytest.mark.parametrize("strategy", registry.names("single_label"))
+def test_every_strategy_can_lead_a_campaign(prepared: tuple[Stage, Any], strategy: str) -> None:
+    import msgspec
+
+    stage, encoder = prepared
+    short = msgspec.structs.replace(PLAN, labels=30)
+    found = list(replay(stage, short, Run(strategy, 0), encoder))
+    assert [point["labels"] for point in found] == [10, 20, 30]
+    assert found[-1]["accuracy"] > 0.6
+
+
+def test_the_verb_goes_on_where_it_was(inputs: Inputs) -> None:
+    """Given a run cut off in its second line, then that run alone is done again."""
+
+    def simulate(*more: str) -> str:
+        options = {
+            "--data": inputs.data, "--test": inputs.test, "--model": inputs.model, "--out": inputs.out,
+            "--strategy": "random,margin", "--start": 10, "--batch": 10, "--labels": 30, "--seeds": 2,
+        }  # fmt: skip
+        words = [str(word) for pair in options.items() for word in pair]
+        done = subprocess.run(
+            [Path(sys.executable).with_name("postil"), "simulate", *words, *more],
+            capture_output=True, text=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        )  # fmt: skip
+        return done.stdout if done.returncode == 0 else done.stderr
+
+    words = simulate("--jobs", "2")
+    assert "random" in words
+    assert f"are in {inputs.out}" in words.replace("\n", "")
+    curves = json.loads((inputs.out / "curves.json").read_text())
+    assert [(one["strategy"], one["seed"], one["labels"]) for one in curves] == [
+        (strategy, seed, labels)
+        for seed in (0, 1)
+        for strategy in ("random", "margin")
+        for labels in (10, 20, 30)
+    ]
+    assert "| margin | 2 |" in (inputs.out / "table.md").read_text()
+    assert "plotly" in (inputs.out / "plot.html").read_text()[:4000].lower()
+
+    cut = inputs.out / "runs/margin-1.jsonl"
+    kept = inputs.out / "runs/random-1.jsonl"
+    before, whole = kept.stat().st_mtime_ns, cut.read_bytes()
+    cut.write_bytes(whole[:-30])
+    simulate()
+    assert kept.stat().st_mtime_ns == before
+    again = [json.loads(line) for line in cut.read_bytes().splitlines()]
+    assert lasting(again) == lasting([json.loads(line) for line in whole.splitlines()])
+
+    assert "another noise" in simulate("--noise", "0.1")
+    assert "no strategy 'nonsense'" in simulate("--strategy", "nonsense")

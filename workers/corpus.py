@@ -1,0 +1,40 @@
+"""Texts as the base model read them, labeled or not, and the names of the labels."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.graph import Graph
+from workers.tokens import Tokens
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """What a learner may look at: n texts, and C names of labels where they say something."""
+
+    tokens: Tokens
+    base: NDArray[np.floating]
+    """(n, d), the base model's embeddings, of length 1."""
+    names: "Corpus | None" = None
+    """The labels' names read as texts, in the order of the labels."""
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Nodes 0..n-1 are the texts, n..n+C-1 the names."""
+        parts = [self.base] if self.names is None else [self.base, self.names.base]
+        return Graph.of(np.concatenate(parts).astype(np.float32))
+
+    def take(self, rows: NDArray[np.integer]) -> "Corpus":
+        return Corpus(self.tokens.take(rows), self.base[rows], self.names)
+
+
+def words(label: str) -> str:
+    """A label's name as one would say it: `card_arrival`, `card-arrival` and `CardArrival` are "card arrival"."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", label)
+    return re.sub(r"[\s_/.-]+", " ", apart).strip() or label

@@ -1,0 +1,155 @@
+"""LoRA on a resident encoder: training it, and the weights it makes.
+
+LoRA (Hu et al., arXiv:2106.09685) replaces a linear layer's weight by weight + alpha / rank · B·A. Both training and
+scoring put that sum, computed in float32, in the weight's place for the length of one call, so the encoder itself stays
+as it was loaded.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import cross_entropy, normalize
+
+from workers import baseline
+from workers.batches import shuffled
+from workers.encoder import Encoder
+from workers.linear import Floats, Head, Lesson
+from workers.recipe import Recipe
+from workers.tokens import Tokens, concat
+
+Matrices = dict[str, tuple[Tensor, Tensor]]
+"""Layer name -> A (rank, in), B (out, rank)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Adapted:
+    """Matrices on the encoder's device, and the head that was trained on their embeddings."""
+
+    matrices: Matrices
+    head: Head
+
+
+def train(
+    encoder: Encoder,
+    lesson: Lesson,
+    names: bool,
+    pseudo: tuple[NDArray[np.int64], NDArray[np.int64]],
+    share: float,
+    rng: np.random.Generator,
+    step: Callable[[], None],
+) -> Adapted:
+    """Train on the lesson's labels and, with `names`, on the labels' names; `step` is called after each step.
+
+    `pseudo`: (rows of the corpus, their classes), trained on in batches of their own beside the others, with weight
+    2 · `share`, at most 1.
+    """
+    corpus, recipe, device = lesson.corpus, lesson.recipe, encoder.device.name
+    tokens, classes = corpus.tokens.take(lesson.rows), lesson.labels
+    points, weights = lesson.points(np.arange(len(classes))), lesson.weights
+    if names and corpus.names is not None:
+        tokens = concat([tokens, corpus.names.tokens])
+        classes = np.concatenate([classes, np.arange(lesson.classes)])
+        points = np.concatenate([points, corpus.names.base.astype(np.float32)])
+        weights = np.concatenate([weights, np.ones(lesson.classes, np.float32)])
+    seen, compact = np.unique(classes, return_inverse=True)
+    noise = torch.Generator().manual_seed(int(rng.integers(2**63)))
+    lora = matrices(encoder, recipe, noise)
+    weight = torch.randn(len(seen), encoder.dimension, generator=noise) * 0.02
+    if len(lesson.rows) < recipe.prototypes * len(seen):
+        means = np.stack([points[compact == c].mean(0) for c in range(len(seen))])
+        weight = normalize(torch.from_numpy(means), dim=1)
+    weight, bias = weight.to(device), torch.zeros(len(seen), device=device)
+    parameters = [p.requires_grad_() for p in (*(p for pair in lora.values() for p in pair), weight, bias)]
+
+    known = np.isin(pseudo[1], seen) if share else np.zeros(len(pseudo[1]), bool)
+    steps = recipe.steps(len(lesson.rows), bool(known.any()))
+    optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=recipe.decay)
+    warm = max(1, round(recipe.warmup * steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda k: min((k + 1) / warm, (steps - k) / max(1, steps - warm))
+    )
+    sources = [_Source(tokens, compact, weights, recipe.batch, rng, device)]
+    if known.any():
+        its = np.full(int(known.sum()), min(1.0, 2 * share), np.float32)
+        rows = corpus.tokens.take(pseudo[0][known])
+        sources.append(_Source(rows, np.searchsorted(seen, pseudo[1][known]), its, recipe.batch, rng, device))
+    # Plain products instead of fused attention: faster backward on a CPU, and the same result every time on CUDA.
+    with sdpa_kernel(SDPBackend.MATH):
+        for _ in range(steps):
+            optimizer.zero_grad()
+            adapted = merged(encoder, lora, recipe)
+            for source in sources:
+                batch = next(source.batches)
+                e = encoder.forward(source.tokens, batch, adapted)
+                z, at = recipe.scale * (e @ weight.T + bias), torch.from_numpy(batch).to(device)
+                lost = loss(z, source.labels[at], source.weights[at], recipe.smoothing)
+                # The merged weights are shared: their graph is kept until the last source has used it.
+                torch.autograd.backward(lost, retain_graph=source is not sources[-1])
+            torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
+            optimizer.step()
+            schedule.step()
+            step()
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    whole_weight = np.zeros((lesson.classes, encoder.dimension), np.float32)
+    whole_bias = np.full(lesson.classes, baseline.ABSENT, np.float32)
+    whole_weight[seen] = recipe.scale * weight.cpu().numpy()
+    whole_bias[seen] = recipe.scale * bias.cpu().numpy()
+    return Adapted(lora, Head(whole_weight, whole_bias))
+
+
+class _Source:
+    """Texts to train on, their classes and weights, and batches of them without end."""
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        labels: NDArray[np.integer],
+        weights: Floats,
+        size: int,
+        rng: np.random.Generator,
+        device: str,
+    ) -> None:
+        self.tokens = tokens
+        self.labels = torch.from_numpy(labels.astype(np.int64)).to(device)
+        self.weights = torch.from_numpy(weights).to(device)
+        self.batches = shuffled(tokens.lengths, size, rng)
+
+
+def loss(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
+    """Mean over the batch of weight times cross-entropy: weights average 1 over the set, not over each batch."""
+    each = cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+    return (weights * each).mean()
+
+
+def merged(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: Recipe) -> dict[str, Tensor]:
+    """Parameter name -> weight + alpha / rank · B·A (out, in), in the type the encoder runs in."""
+    factor = recipe.alpha / recipe.rank
+    return {
+        f"{name}.weight": torch.addmm(encoder.linears[name], b, a, alpha=factor).to(encoder.device.dtype)
+        for name, (a, b) in lora.items()
+    }
+
+
+def matrices(encoder: Encoder, recipe: Recipe, noise: torch.Generator) -> Matrices:
+    """A of noise and B of zeros for each target, as PEFT begins."""
+    lora, device = {}, encoder.device.name
+    for name in targets(encoder, recipe.upper):
+        out, wide = encoder.linears[name].shape
+        a = (torch.rand(recipe.rank, wide, generator=noise) * 2 - 1) / wide**0.5
+        lora[name] = (a.to(device), torch.zeros(out, recipe.rank, device=device))
+    return lora
+
+
+def targets(encoder: Encoder, upper: bool) -> list[str]:
+    """Names of the layers LoRA adapts: all linear ones, or those of the upper half of the numbered blocks."""
+    names = list(encoder.linears)
+    numbers = {name: int(found[1]) for name in names if (found := re.search(r"\.(\d+)\.", name))}
+    half = (max(numbers.values(), default=0) + 1) / 2
+    return [name for name in names if not upper or numbers.get(name, -1) >= half] or names

@@ -1,0 +1,1 @@
+"""`postil simulate`: labeled files replayed through the code a campaign uses."""

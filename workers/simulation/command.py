@@ -1,0 +1,126 @@
+"""The verb `postil simulate`: runs a plan with a progress bar, and writes curves.json, table.md and plot.html."""
+
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from service.errors import Invalid
+from service.measure import Interval
+from workers.simulation import plot, report
+from workers.simulation.plan import Plan, digest, runs
+from workers.simulation.report import Curve
+from workers.simulation.simulation import Inputs, simulate
+
+METRICS = ("accuracy", "macro_f1", "log_loss", "ece")
+HEIGHTS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+
+
+def run(
+    data: Path,
+    test: Path,
+    model: str,
+    out: Path,
+    strategy: str,
+    start: int,
+    batch: int,
+    labels: int,
+    seeds: int,
+    noise: float,
+    random_share: float,
+    metric: str,
+    text_field: str,
+    jobs: int,
+) -> None:
+    """As the verb's options say; raises Invalid or Conflict."""
+    if metric not in METRICS:
+        raise Invalid(f"--metric {metric!r} is none of {', '.join(METRICS)}", "metric")
+    for file in (data, test):
+        if not file.is_file():
+            raise Invalid(f"{file} is no file", "data")
+    plan = Plan(digest(data), digest(test), model, start, batch, labels, noise, random_share)
+    plan.check()
+    wanted = runs([name.strip() for name in strategy.split(",")], seeds)
+    plan.keep(out)
+    console = Console()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"{len(wanted)} campaigns, points", total=len(wanted) * len(plan.steps()))
+        points = simulate(
+            Inputs(data, test, model, text_field, out),
+            plan,
+            wanted,
+            jobs,
+            lambda done: bar.update(task, completed=done),
+        )
+    found = report.curves(points, metric, HEIGHTS)
+    (out / "curves.json").write_bytes(msgspec.json.format(msgspec.json.encode(points)) + b"\n")
+    (out / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+    (out / "table.md").write_text(markdown(found, metric), "utf-8")
+    plot.write(found, metric, out / "plot.html")
+    show(console, found, metric)
+    console.print(f"Curves, table and plot are in {out}", markup=False, highlight=False, soft_wrap=True)
+
+
+def rows(curves: list[Curve]) -> tuple[list[str], list[list[str]]]:
+    """(header, a row per strategy): area, a few heights, labels needed for random's last height."""
+    labels = max((curve.labels for curve in curves), key=len)
+    picked = sorted({labels[round(at * (len(labels) - 1) / 4)] for at in range(5)})
+    header = ["strategy", "seeds", *(f"at {n}" for n in picked), "area", "for random's end", "seconds"]
+    made = []
+    for curve in curves:
+        at = {n: i for i, n in enumerate(curve.labels)}
+        heights = [_height(curve, at.get(n)) for n in picked]
+        saved = "–" if curve.saved is None else _percent(curve.saved)
+        made.append(
+            [
+                curve.strategy,
+                str(curve.seeds),
+                *heights,
+                f"{curve.area.value:.3f} [{curve.area.low:.3f}, {curve.area.high:.3f}]",
+                saved,
+                f"{curve.seconds:.0f}",
+            ]
+        )
+    return header, made
+
+
+def markdown(curves: list[Curve], metric: str) -> str:
+    header, body = rows(curves)
+    lines = [header, ["---"] * len(header), *body]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    notes = [
+        f"{metric} at numbers of labels: mean over seeds ± deviation, and the difference from random with its 95 % "
+        "interval where that excludes zero. For random's end: share of the labels needed for what random ends at."
+    ]
+    for curve in curves:
+        reached = ", ".join(f"{h}: {n:.0f}" for h, n in curve.needed.items() if n is not None)
+        if reached:
+            notes.append(f"Labels {curve.strategy} needs for {metric} {reached}.")
+    return table + "\n\n" + "\n".join(notes) + "\n"
+
+
+def show(console: Console, curves: list[Curve], metric: str) -> None:
+    header, body = rows(curves)
+    table = Table(title=metric)
+    for name in header:
+        table.add_column(name)
+    for line in body:
+        table.add_row(*line)
+    console.print(table)
+
+
+def _height(curve: Curve, at: int | None) -> str:
+    if at is None:
+        return "–"
+    words = f"{curve.mean[at]:.3f} ± {curve.deviation[at]:.3f}"
+    against = curve.against_random[at] if curve.against_random else None
+    if against is not None and (against.low > 0 or against.high < 0):
+        words += f" ({against.value:+.3f} [{against.low:+.3f}, {against.high:+.3f}])"
+    return words
+
+
+def _percent(value: Interval) -> str:
+    return f"{value.value:.0%} [{value.low:.0%}, {value.high:.0%}]"

@@ -1,0 +1,83 @@
+"""What is to be simulated: every number that decides a result, so that a run can be repeated and resumed."""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from service.errors import Conflict, Invalid
+from strategies import registry
+
+SETTINGS = "settings.json"
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """One simulation. Files are named by a hash of what is in them."""
+
+    data: str
+    test: str
+    model: str
+    start: int
+    batch: int
+    labels: int
+    noise: float
+    random_share: float
+    problem: str = "single_label"
+
+    def check(self) -> None:
+        """Raises Invalid for numbers that make no campaign."""
+        if self.start < 1 or self.batch < 1:
+            raise Invalid(f"--start {self.start} and --batch {self.batch} must be 1 or more", "start")
+        if self.labels < self.start:
+            raise Invalid(f"--labels {self.labels} is less than --start {self.start}", "labels")
+        if not 0 <= self.noise < 1:
+            raise Invalid(f"--noise {self.noise} is no share of wrong answers: give 0 to below 1", "noise")
+        if not 0 <= self.random_share <= 0.9:
+            raise Invalid(f"--random-share {self.random_share} is not within 0 and 0.9", "random_share")
+
+    def steps(self) -> list[int]:
+        """Labels at each point of a curve: 25, 75, …, 525."""
+        return list(range(self.start, self.labels + 1, self.batch))
+
+    def keep(self, folder: Path) -> None:
+        """Write the plan to `folder`; raises Conflict where another plan's results are there."""
+        file = folder / SETTINGS
+        if file.exists():
+            kept = msgspec.json.decode(file.read_bytes(), type=dict)
+            if kept != msgspec.to_builtins(self):
+                other = [name for name, value in msgspec.to_builtins(self).items() if kept.get(name) != value]
+                raise Conflict(
+                    f"{folder} holds a simulation with another {', '.join(other)}: give --out another folder, "
+                    "or remove it"
+                )
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(self)) + b"\n")
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One campaign of a plan."""
+
+    strategy: str
+    seed: int
+
+    @property
+    def file(self) -> str:
+        return f"runs/{self.strategy}-{self.seed}.jsonl"
+
+
+def runs(strategies: list[str], seeds: int) -> list[Run]:
+    """Each strategy with each seed, seed by seed, so that a run cut short has whole seeds. Raises Invalid."""
+    if seeds < 1:
+        raise Invalid(f"--seeds {seeds} must be 1 or more", "seeds")
+    for name in strategies:
+        try:
+            registry.get(name)
+        except ValueError as error:
+            raise Invalid(str(error), "strategy") from None
+    return [Run(name, seed) for seed in range(seeds) for name in dict.fromkeys(strategies)]
+
+
+def digest(path: Path) -> str:
+    """A short hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,157 @@
+"""One simulated campaign: select, answer, train, measure, score, again, by the code that does it in a real one."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from service import measure
+from service.pool.text import draws
+from service.records import Campaign
+from service.rounds.decide import Mode
+from service.store.campaigns import NewCampaign
+from strategies import registry
+from workers import learner, selection, turn
+from workers.corpus import Corpus
+from workers.encoder import Encoder
+from workers.simulation.labeled import Labeled
+from workers.simulation.plan import Plan, Run
+from workers.situation import Pool, Scores, Situation, zones
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """What all runs of a simulation share: texts with their truth, and what the base model made of them."""
+
+    labels: list[str]
+    pool: Labeled
+    test: Labeled
+    corpus: Corpus
+    """Of the pool, with the labels' names."""
+    measured: Corpus
+    """Of the test set."""
+
+
+def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dict[str, Any]]:
+    """A point of the curve for each number of labels of the plan.
+
+    Keys: strategy, seed, labels, accuracy, macro_f1, log_loss, ece, train_s, score_s, select_s (seconds).
+    """
+    campaign = _campaign(stage, plan, run)
+    answers = _answers(stage, plan.noise, run.seed)
+    now = _situation(stage, campaign)
+    given: NDArray[np.int64] = np.empty(0, np.int64)
+    control = np.zeros(len(stage.pool), np.bool_)
+    for batch, labels in enumerate(plan.steps(), 1):
+        started = time.perf_counter()
+        rng = np.random.default_rng([run.seed, batch])
+        picks = selection.batch(now, labels - len(given), _mode(campaign, now), rng)
+        if not picks:
+            return
+        select_s = time.perf_counter() - started
+        chosen = np.array([pick.position for pick in picks], dtype=np.int64)
+        control[[pick.position for pick in picks if pick.role == "control"]] = True
+        given = np.concatenate([given, chosen])
+        now.labels[chosen] = answers[chosen]
+        now.free[chosen] = False
+        for pick in picks:
+            now.asked[pick.role] = now.asked.get(pick.role, 0) + 1
+        taught = turn.Labels(given, answers[given], np.ones(len(given), np.float32), control[given])
+        made = turn.take(encoder, stage.corpus, taught, len(stage.labels), stage.measured, run.seed)
+        started = time.perf_counter()
+        if run.strategy != "random" and labels < plan.labels:
+            now.scores = _scores(stage, encoder, made.fitted, run.strategy, batch)
+        score_s = time.perf_counter() - started
+        yield {
+            "strategy": run.strategy,
+            "seed": run.seed,
+            "labels": len(given),
+            **_metrics(made.predictions.probabilities, stage.test.classes),
+            "train_s": round(made.train_seconds, 3),
+            "score_s": round(score_s, 3),
+            "select_s": round(select_s, 3),
+            "learner": made.fitted.metrics,
+        }
+
+
+def _campaign(stage: Stage, plan: Plan, run: Run) -> Campaign:
+    """A campaign as the API would make it, that nothing has happened to."""
+    new = NewCampaign(
+        name="simulation",
+        labels=stage.labels,
+        model=plan.model,
+        problem=plan.problem,
+        strategy=run.strategy,
+        seed=run.seed,
+        random_share=plan.random_share,
+    )
+    nothing = {field.name: None for field in msgspec.structs.fields(Campaign)}
+    begun = {
+        "id": "simulation",
+        "paused": False,
+        "created_at": 0.0,
+        "label_version": 0,
+        "batches": 0,
+        "place": 0,
+    }
+    return msgspec.convert(nothing | msgspec.to_builtins(new) | begun, Campaign)
+
+
+def _answers(stage: Stage, noise: float, seed: int) -> NDArray[np.int64]:
+    """(n,) what an annotator says of each text: another label than the true one with probability `noise`."""
+    rng = np.random.default_rng([seed, 0])
+    wrong = rng.random(len(stage.pool)) < noise
+    others = rng.integers(1, len(stage.labels), len(stage.pool))
+    return np.where(wrong, (stage.pool.classes + others) % len(stage.labels), stage.pool.classes)
+
+
+def _situation(stage: Stage, campaign: Campaign) -> Situation:
+    """A sealed and encoded pool, of which nothing was asked yet, with a test set."""
+    n, keys = len(stage.pool), stage.pool.role_keys()
+    drawn = draws(keys, campaign.seed)
+    assert stage.corpus.names is not None
+    return Situation(
+        campaign=campaign,
+        pool=Pool({}, np.zeros(n, np.int64), np.arange(n), keys),
+        draws=drawn,
+        scores=None,
+        encoded=np.ones(n, np.bool_),
+        embeddings=lambda at: stage.corpus.base[at],
+        prototypes=stage.corpus.names.base.astype(np.float32),
+        labels=np.full(n, -1, np.int64),
+        asked={},
+        free=np.ones(n, np.bool_),
+        zone=zones(drawn, campaign.random_share, holdout_room=0),
+        near=np.zeros(n, np.bool_),
+        holdout_room=0,
+    )
+
+
+def _scores(stage: Stage, encoder: Encoder, fitted: learner.Fitted, strategy: str, round_: int) -> Scores:
+    wanted = registry.get(strategy)
+    found = learner.predict(
+        encoder,
+        fitted,
+        stage.corpus.tokens,
+        stage.corpus.base,
+        committee="committee" in wanted.needs | wanted.optional,
+    )
+    return Scores(round_, np.arange(len(stage.pool)), found.probabilities, found.committee)
+
+
+def _metrics(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str, float]:
+    found = measure.measure(probabilities, truth, np.random.default_rng(0))
+    assert found is not None  # a test set has texts
+    return {
+        name: round(getattr(found, name).value, 5) for name in ("accuracy", "macro_f1", "log_loss", "ece")
+    }
+
+
+def _mode(campaign: Campaign, now: Situation) -> Mode:
+    if campaign.strategy == "random":
+        return "random"
+    return "coverage" if now.scores is None else "strategy"

@@ -1,0 +1,97 @@
+"""All runs of a plan, on one process or several: a run's points are written as they come, whole runs are kept."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from service.errors import Invalid
+from workers.corpus import Corpus, words
+from workers.encoder import Encoder
+from workers.simulation import labeled
+from workers.simulation.plan import Plan, Run
+from workers.simulation.replay import Stage, replay
+
+Point = dict[str, Any]
+POLL_S = 0.5
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """Where a plan's files are on this machine."""
+
+    data: Path
+    test: Path
+    model: str
+    text_field: str
+    out: Path
+
+
+def simulate(
+    inputs: Inputs, plan: Plan, runs: Sequence[Run], jobs: int, tell: Callable[[int], None]
+) -> list[Point]:
+    """The points of all runs, in their order; `tell` is called with how many there are now, again and again."""
+    if jobs < 1:
+        raise Invalid(f"--jobs {jobs} must be 1 or more", "jobs")
+    missing = [run for run in runs if len(points(inputs.out, run)) < len(plan.steps())]
+    if missing:
+        threads = max(1, (os.cpu_count() or 1) // jobs)
+        spawn = multiprocessing.get_context("spawn")
+        workers = min(jobs, len(missing))
+        with ProcessPoolExecutor(workers, spawn, _begin, (inputs, threads)) as pool:
+            left = {pool.submit(_work, inputs.out, run, plan) for run in missing}
+            while left:
+                done, left = wait(left, POLL_S, FIRST_EXCEPTION)
+                tell(sum(len(points(inputs.out, run)) for run in runs))
+                for one in done:
+                    if one.exception():
+                        pool.shutdown(wait=False, cancel_futures=True)
+                    one.result()
+    return [point for run in runs for point in points(inputs.out, run)]
+
+
+def points(out: Path, run: Run) -> list[Point]:
+    """What there is of a run; a line that was cut off is not there."""
+    try:
+        lines = (out / run.file).read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    return [msgspec.json.decode(line) for line in lines]
+
+
+def prepare(inputs: Inputs) -> tuple[Stage, Encoder]:
+    """The files, and what the base model makes of them."""
+    from workers.device import best
+
+    labels, pool, test = labeled.read(inputs.data, inputs.test, inputs.text_field)
+    encoder = Encoder.load(inputs.model, best())
+
+    def read(texts: list[str], names: Corpus | None = None) -> Corpus:
+        tokens = encoder.tokenize(texts)
+        return Corpus(tokens, encoder.embed(tokens), names)
+
+    names = read([words(label) for label in labels])
+    return Stage(labels, pool, test, read(pool.texts, names), read(test.texts)), encoder
+
+
+_prepared: list[tuple[Stage, Encoder]] = []
+
+
+def _begin(inputs: Inputs, threads: int) -> None:
+    """Once in each process: what its runs share."""
+    import torch
+
+    torch.set_num_threads(threads)
+    _prepared.append(prepare(inputs))
+
+
+def _work(out: Path, run: Run, plan: Plan) -> None:
+    stage, encoder = _prepared[0]
+    file = out / run.file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb", buffering=0) as lines:
+        for point in replay(stage, plan, run, encoder):
+            lines.write(msgspec.json.encode(point) + b"\n")

@@ -1,0 +1,171 @@
+"""What a selection looks at: the pool as flat arrays, scores, and what was asked for already."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row
+
+from service.files import Files
+from service.pool import pool, shards
+from service.pool.text import draws
+from service.records import Campaign, Place
+from service.store import labels, rounds, selections
+from workers import encodings
+from workers.encodings import COMMITTEE, PROBABILITIES, ROWS
+
+Positions = NDArray[np.int64]
+HOLD_OUT, CONTROL, TRAIN = 0, 1, 2
+"""Zones: which role the draw of an example's text allows."""
+_NONE = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The sealed pool as flat arrays: position p is row `rows[p]` of shard `numbers[p]`."""
+
+    contents: dict[int, str]
+    numbers: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    role_keys: NDArray[np.int64]
+
+    @classmethod
+    def load(cls, connection: Connection, files: Files, campaign: str) -> "Pool":
+        sealed = [row for row in pool.all_shards(connection, campaign) if row.state == "sealed"]
+        keys = [shards.role_keys(files, row.content) for row in sealed]
+        sizes = [len(key) for key in keys]
+        return cls(
+            {row.number: row.content for row in sealed},
+            np.repeat([row.number for row in sealed], sizes).astype(np.int64),
+            np.concatenate([_NONE, *(np.arange(size) for size in sizes)]),
+            np.concatenate([_NONE, *keys]),
+        )
+
+    def positions(self, places: Sequence[Place]) -> NDArray[np.int64]:
+        """Where these examples are; those that are not in the pool are left out."""
+        starts = {number: int(np.searchsorted(self.numbers, number)) for number in self.contents}
+        return np.array(
+            [starts[one.shard] + one.row for one in places if one.shard in starts], dtype=np.int64
+        )
+
+    def places(self, positions: NDArray[np.int64]) -> list[Place]:
+        return [Place(int(self.numbers[at]), int(self.rows[at])) for at in positions]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One adapter's probabilities of pool positions (ascending): (n,) and (n, C)."""
+
+    round: int
+    positions: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    committee: NDArray[np.float16] | None = None
+    """(k, n, C), by as many passes with dropout; None where no strategy asked for them."""
+
+    @classmethod
+    def load(cls, files: Files, pool_: Pool, round_: int, rows: Sequence[Row[Any]]) -> "Scores | None":
+        at, found, committee = [], [], []
+        for score in rows:
+            folder = files.path(score.path)
+            start = int(np.searchsorted(pool_.numbers, score.shard))
+            at.append(start + np.load(folder / ROWS).astype(np.int64))
+            found.append(np.load(folder / PROBABILITIES).astype(np.float32))
+            if (folder / COMMITTEE).exists():
+                committee.append(np.load(folder / COMMITTEE))
+        if not at:
+            return None
+        whole = np.concatenate(committee, axis=1) if len(committee) == len(at) else None
+        return cls(round_, np.concatenate(at), np.concatenate(found), whole)
+
+    def at(self, positions: Positions) -> tuple[NDArray[np.bool_], Positions]:
+        """(known, rows of the arrays) of pool positions; where nothing is known the row is another example's."""
+        rows = np.minimum(np.searchsorted(self.positions, positions), len(self.positions) - 1)
+        return self.positions[rows] == positions, rows
+
+    def of(self, positions: Positions) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """(known, probabilities) of positions."""
+        known, rows = self.at(positions)
+        return known, self.probabilities[rows]
+
+
+@dataclass
+class Situation:
+    """Arrays are aligned with the pool's positions."""
+
+    campaign: Campaign
+    pool: Pool
+    draws: NDArray[np.float64]
+    scores: Scores | None
+    encoded: NDArray[np.bool_]
+    embeddings: Callable[[Positions], NDArray[np.floating]]
+    """(m, d) base embeddings of m encoded positions."""
+    prototypes: NDArray[np.float32] | None
+    """(C, d) embeddings of the labels' names."""
+    labels: NDArray[np.int64]
+    """Class of what trains, imported labels too; -1: no label yet, or another problem than single_label."""
+    asked: dict[str, int]
+    free: NDArray[np.bool_]
+    zone: NDArray[np.int8]
+    near: NDArray[np.bool_]
+    """Like a text that measures: it must not train."""
+    holdout_room: int
+    short: bool = field(default=False)
+
+
+def zones(drawn: NDArray[np.float64], random_share: float, holdout_room: int) -> NDArray[np.int8]:
+    """HOLD_OUT, CONTROL or TRAIN for each draw; where nobody else is to measure, the rest of those may train."""
+    share = random_share / 2
+    zone = np.where(drawn < share, HOLD_OUT, np.where(drawn < 2 * share, CONTROL, TRAIN)).astype(np.int8)
+    if holdout_room == 0:
+        zone[zone == HOLD_OUT] = TRAIN
+    return zone
+
+
+def load(
+    connection: Connection, files: Files, campaign: Campaign, round_: int, released: Sequence[Place] = ()
+) -> Situation:
+    """Read what there is; `released` are open selections that may be chosen again."""
+    whole = Pool.load(connection, files, campaign.id)
+    drawn = draws(whole.role_keys, campaign.seed)
+    taken = selections.taken(connection, campaign.id)
+    known = labels.snapshot(connection, campaign.id, campaign.label_version)
+    tests = [row for row in pool.all_shards(connection, campaign.id, "test") if row.state == "sealed"]
+    encoded = rounds.encodings(connection, campaign.id, campaign.encoder)
+    holdouts = [row.role_key for row in taken if row.role == "hold-out"]
+    measured = [np.array(holdouts, dtype=np.int64), *(shards.role_keys(files, row.content) for row in tests)]
+    room = 0 if tests else max(0, campaign.holdout_size - len(holdouts))
+    free = np.ones(len(drawn), dtype=np.bool_)
+    free[whole.positions([Place(row.shard, row.row) for row in [*taken, *known]])] = False
+    free[whole.positions(released)] = True
+    asked: dict[str, int] = {}
+    for row in taken:
+        asked[row.role] = asked.get(row.role, 0) + 1
+    return Situation(
+        campaign=campaign,
+        pool=whole,
+        draws=drawn,
+        scores=Scores.load(files, whole, round_, rounds.scores(connection, campaign.id, round_))
+        if round_
+        else None,
+        encoded=np.isin(whole.numbers, list(encoded)),
+        embeddings=lambda at: encodings.embeddings(files, encoded, whole.places(at)),
+        prototypes=encodings.prototypes(files, campaign),
+        labels=_classes(campaign, whole, known),
+        asked=asked,
+        free=free,
+        zone=zones(drawn, campaign.random_share, room),
+        near=np.isin(whole.role_keys, np.concatenate(measured)),
+        holdout_room=room,
+    )
+
+
+def _classes(campaign: Campaign, whole: Pool, known: Sequence[Row[Any]]) -> NDArray[np.int64]:
+    found = np.full(len(whole.numbers), -1, dtype=np.int64)
+    if campaign.problem == "single_label":
+        number = {name: at for at, name in enumerate(campaign.labels)}
+        train = [row for row in known if row.role != "hold-out" and row.shard in whole.contents]
+        at = whole.positions([Place(row.shard, row.row) for row in train])
+        found[at] = [number[row.value] for row in train]
+    return found
