@@ -25,6 +25,16 @@ def test_a_campaign_is_made_with_what_was_said_and_the_apis_defaults(postil: Cal
     assert (campaign["strategy"], campaign["round_size"]) == ("margin", 50)
 
 
+def test_a_campaign_of_another_problem(postil: Callable[..., Any]) -> None:
+    words = "campaign create {} --labels PER,LOC --model none --problem {} --json"
+
+    made, poetry = (postil(*shlex.split(words.format(name, name))) for name in ("spans", "poetry"))
+
+    campaign = json.loads(made.out)
+    assert (campaign["problem"], campaign["headline"]) == ("spans", "f1")
+    assert poetry.err == "error: problem 'poetry' is not one of single_label, multi_label, spans\n"
+
+
 def test_a_name_that_is_taken_is_one_line_of_error(postil: Callable[..., Any]) -> None:
     words = shlex.split("campaign create twice --labels a,b --model none")
     assert postil(*words).out.splitlines()[0].startswith("Campaign twice (c")

@@ -5,6 +5,7 @@ from tests.http.conftest import Served
 
 DEFAULTS = {
     "problem": "single_label",
+    "headline": "accuracy",
     "strategy": "margin",
     "text_field": "text",
     "instruction": "",
@@ -65,9 +66,10 @@ def test_a_new_campaign_has_its_sync_job(served: Served) -> None:
         ("labels", ["a", " b"]),
         ("labels", ["a", "b" * 201]),
         ("labels", [str(at) for at in range(1001)]),
-        ("problem", "spans"),
+        ("problem", "poetry"),
         ("model", " "),
         ("text_field", "id"),
+        ("text_field", "spans"),
         ("strategy", "telepathy"),
         ("seed", -1),
         ("round_size", 0),
