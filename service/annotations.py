@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, and_, func, select, update
 
+from service import answers
+from service.answers import Answer
 from service.errors import Invalid
 from service.records import Campaign, Place
 from service.store import events, labels, selections
@@ -19,6 +21,9 @@ from service.store.schema import campaign as campaign_table
 
 DELETED = "deleted"
 PACE_WINDOWS_S = (15.0, 60.0)
+
+Reader = Callable[[Any, str], Answer]
+"""Turns a result, given to a text, into an answer; raises Invalid where it is none."""
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -37,13 +42,8 @@ class Given(msgspec.Struct, frozen=True):
     lead_time: float | None
 
 
-def take(
-    connection: Connection, campaign: Campaign, given: Iterable[Given], read: Callable[[Any], str]
-) -> dict[str, int]:
-    """Write new revisions down and set labels; `read` turns a result into a label's name or raises Invalid.
-
-    Returns how many were news, by kind: answer, skip, invalid, foreign.
-    """
+def take(connection: Connection, campaign: Campaign, given: Iterable[Given], read: Reader) -> dict[str, int]:
+    """Write new revisions down and set labels; how many were news, by kind: answer, skip, invalid, foreign."""
     once = {(one.id, one.revision): one for one in given}.values()
     news = [one for one in once if not _known(connection, campaign.id, one.id, one.revision)]
     living = selections.at(connection, campaign.id, {place for one in news if (place := _place(one))})
@@ -187,10 +187,8 @@ def _known(connection: Connection, campaign: str, ls_id: int, revision: str) -> 
     return connection.execute(select(annotation.c.id).where(same)).first() is not None
 
 
-def _judge(
-    one: Given, row: Row[Any] | None, read: Callable[[Any], str]
-) -> tuple[str, str | None, str | None]:
-    """(kind, label, what is wrong)."""
+def _judge(one: Given, row: Row[Any] | None, read: Reader) -> tuple[str, str | None, str | None]:
+    """(kind, answer as it is stored, what is wrong)."""
     if row is None:
         return (
             "foreign",
@@ -200,7 +198,7 @@ def _judge(
     if one.skipped:
         return "skip", None, None
     try:
-        return "answer", read(one.result), None
+        return "answer", answers.store(read(one.result, row.text)), None
     except Invalid as error:
         return "invalid", None, str(error)
 
@@ -227,12 +225,12 @@ def _settle(connection: Connection, campaign: str, selected: Row[Any]) -> None:
     rows = list(
         connection.execute(select(annotation).where(here).order_by(annotation.c.made_at, annotation.c.ls_id))
     )
-    answers = [row.value for row in rows if row.kind == "answer"]
-    # Most votes; of equals the one that was given first.
-    value = Counter(answers).most_common(1)[0][0] if answers else None
+    votes = [row.value for row in rows if row.kind == "answer"]
+    # Most votes for the whole answer; of equals the one that was given first.
+    value = Counter(votes).most_common(1)[0][0] if votes else None
     place = Place(selected.shard, selected.row)
-    labels.believe(connection, campaign, place, value, selected.role, selected.role_key, len(answers))
-    state = "answered" if answers else "skipped" if rows else "open"
+    labels.believe(connection, campaign, place, value, selected.role, selected.role_key, len(votes))
+    state = "answered" if votes else "skipped" if rows else "open"
     leaving = selected.state in ("withdrawing", "withdrawn")
     if selected.state != state and not (state == "open" and leaving):
         selections.move(connection, [selected.id], state)

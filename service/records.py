@@ -4,10 +4,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from service.answers import FIELDS, Answer
+
 Role = Literal["train", "control", "hold-out"]
 
 BLIND_ROLES = ("control", "hold-out")
-PROBLEMS = ("single_label",)
+PROBLEMS = tuple(FIELDS)
+HEADLINES = {"single_label": "accuracy", "multi_label": "macro_f1", "spans": "f1"}
+"""The metric that a curve shows, by problem: the name of a field of its `Metrics`."""
 
 
 class Campaign(msgspec.Struct, frozen=True):
@@ -50,7 +54,8 @@ class Example(msgspec.Struct, frozen=True):
     id: str | None = None
     domain: str | None = None
     meta: dict[str, Any] | None = None
-    label: str | None = None
+    label: Answer | None = None
+    """What is known of it already, of the campaign's problem."""
 
 
 class Place(msgspec.Struct, frozen=True, order=True):

@@ -61,7 +61,7 @@ def given(id_: int, row: int, result: Any = "good", **more: Any) -> Given:
     return Given(**(values | more))
 
 
-def read(result: Any) -> str:
+def read(result: Any, text: str) -> str:
     if result not in LABELS:
         raise Invalid(f"{result!r} is none of the campaign's labels")
     return str(result)
@@ -238,3 +238,30 @@ def test_the_log_tells_of_news_once(connection: Connection, campaign: Campaign) 
     (told,) = events.since(connection, campaign.id, 0)
     assert (told["kind"], told["data"]) == ("annotations", {"answer": 1, "skip": 1})
     assert msgspec.structs.asdict(campaigns.get(connection, campaign.id))["label_version"] == 1
+
+
+def test_an_answer_without_a_label_is_a_label(connection: Connection) -> None:
+    """Of a multi-label problem: most votes for the whole answer, of which none at all is one."""
+    made = campaigns.create(connection, NewCampaign("several", LABELS, "none", "multi_label"))
+    chosen = Chosen(Place(0, 0), 0, "train", "margin", 0.5, "why", "text", None, None, 7, None)
+    selections.choose(connection, made.id, 1, 1, [chosen])
+    (row,) = selections.in_states(connection, made.id, ["chosen"])
+    selections.opened(connection, {row.id: 100})
+
+    given_ = [given(1, 0, []), given(2, 0, ["good", "bad"])]
+    assert annotations.take(connection, made, given_, lambda result, text: list(result)) == {"answer": 2}
+    assert believed(connection, made) == {0: ("[]", "train", 2)}
+    annotations.take(connection, made, [given(3, 0, ["good", "bad"])], lambda result, text: list(result))
+    assert believed(connection, made) == {0: ('["good","bad"]', "train", 3)}
+
+
+def test_a_result_is_read_with_the_text_it_was_given_to(connection: Connection, campaign: Campaign) -> None:
+    seen: list[str] = []
+
+    def reader(result: Any, text: str) -> str:
+        seen.append(text)
+        return str(result)
+
+    annotations.take(connection, campaign, [given(1, 0), given(2, 2)], reader)
+
+    assert seen == ["text 0", "text 2"]

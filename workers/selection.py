@@ -12,6 +12,7 @@ from service.pool import shards
 from service.rounds.decide import COVERAGE_ROWS, Mode
 from service.store.selections import Chosen
 from strategies import registry
+from strategies.auto import AUTO, chosen
 from strategies.base import View
 from workers import encodings
 from workers.situation import CONTROL, HOLD_OUT, TRAIN, Situation
@@ -74,6 +75,9 @@ def train(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> l
                 # Scored before this strategy was chosen: the next round's scores will have it.
                 name, strategy = OPENING, registry.get(OPENING)
                 view = _view(now, candidates, strategy.needs)
+            if strategy is AUTO:
+                strategy = chosen(view)
+                name = strategy.name  # what is written down says which it was
             made = strategy.select(view, min(count, len(candidates)), rng)
             picks = [
                 Pick(int(candidates[at]), "train", name, float(score))

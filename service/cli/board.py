@@ -2,7 +2,6 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable
 from typing import cast
 
 from rich.console import Group, RenderableType
@@ -24,6 +23,12 @@ ROUND_EVENTS = {
     "job-failed",
 }
 """After these the rounds and the curve look different."""
+BESIDE = {
+    "accuracy": ["macro_f1"],
+    "macro_f1": ["micro_f1", "subset_accuracy"],
+    "f1": ["precision", "recall"],
+}
+"""What stands in a curve's table beside its headline metric."""
 EVENTS_SHOWN, ROUNDS_SHOWN, JOBS_SHOWN = 8, 12, 6
 
 
@@ -65,7 +70,8 @@ class Board:
         if self.trouble:
             parts.append(Text(self.trouble, style="bold red"))
         if self.rounds:
-            parts += [Rule(style="dim"), rounds_table(self.rounds, self.points, ROUNDS_SHOWN)]
+            headline = self.campaign["headline"]
+            parts += [Rule(style="dim"), rounds_table(self.rounds, self.points, headline, ROUNDS_SHOWN)]
         if running := [job for job in self.jobs if job["progress"] or job["error"]]:
             parts += [Rule(style="dim"), jobs_table(running[:JOBS_SHOWN])]
         if self.log:
@@ -85,6 +91,7 @@ def summary(campaign: Campaign) -> RenderableType:
         grid.add_row(name, Text(words, style=style))
 
     line("campaign", f"{campaign['name']} ({campaign['id']}): {status['phase']}", "bold")
+    line("problem", campaign["problem"].replace("_", " "))
     line("labels", " | ".join(campaign["labels"]))
     line("model", f"{campaign['model']}, strategy {campaign['strategy']}")
     line("pool", f"{status['examples']:,} examples, {status['test_examples']:,} test examples")
@@ -105,21 +112,21 @@ def summary(campaign: Campaign) -> RenderableType:
     return grid
 
 
-def rounds_table(rounds: list[Round], points: list[Point], last: int | None = None) -> Table:
-    """Rounds with their points on the curve; the `last` ones only, where told."""
+def rounds_table(rounds: list[Round], points: list[Point], headline: str, last: int | None = None) -> Table:
+    """Rounds with their points on the curve, by its headline metric; the `last` ones only, where told."""
     measured = {point["round"]: point for point in points}
     table = Table(box=None, pad_edge=False)
-    for title in ("round", "labels", "accuracy", "change", "baseline", "training", "scoring"):
+    for title in ("round", "labels", output.metric(headline), "change", "baseline", "training", "scoring"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("state")
     for one in rounds[-last:] if last else rounds:
         point = measured.get(one["number"])
         metrics = point["metrics"] if point else None
-        baseline = point["baseline_accuracy"] if point else None
+        baseline = point["baseline"] if point else None
         table.add_row(
             str(one["number"]),
             f"{one['labels']:,}",
-            output.share(metrics["accuracy"] if metrics else None),
+            output.share(metrics[headline] if metrics else None),
             output.change(point["change"] if point else None),
             "–" if baseline is None else f"{baseline:.3f}",
             output.seconds(one["train_seconds"]),
@@ -129,21 +136,24 @@ def rounds_table(rounds: list[Round], points: list[Point], last: int | None = No
     return table
 
 
-def curve_table(points: Iterable[Point]) -> Table:
-    """The learning curve, a round a line."""
+def curve_table(points: list[Point]) -> Table:
+    """The learning curve, a round a line; there is one at least."""
+    headline = points[0]["headline"]
+    beside = BESIDE[headline]
     table = Table(box=None, pad_edge=False)
-    for title in ("round", "labels", "trained on", "accuracy", "change", "macro F1", "baseline"):
+    names = map(output.metric, beside)
+    for title in ("round", "labels", "trained on", output.metric(headline), "change", *names, "baseline"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("measured on")
     for point in points:
-        metrics, baseline = point["metrics"], point["baseline_accuracy"]
+        metrics, baseline = point["metrics"], point["baseline"]
         table.add_row(
             str(point["round"]),
             f"{point['labels']:,}",
             f"{point['trained_on']:,}",
-            output.share(metrics["accuracy"] if metrics else None),
+            output.share(metrics[headline] if metrics else None),
             output.change(point["change"]),
-            output.share(metrics["macro_f1"] if metrics else None),
+            *(output.share(metrics[name] if metrics else None) for name in beside),
             "–" if baseline is None else f"{baseline:.3f}",
             f"{point['measured_on']}, {metrics['n']:,} examples" if metrics else "nothing yet",
         )

@@ -28,7 +28,9 @@ def create(
         list[str], typer.Option(help='Labels, with commas between them: a,b,"c, with a comma". Repeatable.')
     ],
     model: Annotated[str, typer.Option(help="Hugging Face encoder, by name or folder.")],
-    problem: Annotated[str | None, typer.Option(help="What is asked of a text: single_label.")] = None,
+    problem: Annotated[
+        str | None, typer.Option(help="What is asked of a text: single_label, multi_label or spans.")
+    ] = None,
     strategy: Strategy = None,
     text_field: Annotated[str | None, typer.Option(help="Name of the text's field in uploads.")] = None,
     instruction: Instruction = None,

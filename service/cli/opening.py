@@ -118,7 +118,8 @@ def _project(api: Api, name: str, console: Console) -> int:
 def _annotators(
     settings: Settings, count: int, project: int, corpus: Corpus, closing: ExitStack
 ) -> list[Labeler]:
-    asks, truth, made = problem("single_label", corpus.labels), Truth(corpus.pool), []
+    asks, made = problem("single_label", corpus.labels), []
+    truth = Truth((example.text, example.label) for example in corpus.pool)
     with Client(settings.label_studio_url, settings.label_studio_token) as admin:
         for number in range(1, count + 1):
             password = credential(settings.folder / "secrets.json", f"annotator-{number}")

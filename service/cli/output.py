@@ -42,6 +42,11 @@ def change(value: "Interval | None") -> str:
     return "–" if value is None else f"{value['value']:+.3f} [{value['low']:+.2f}, {value['high']:+.2f}]"
 
 
+def metric(name: str) -> str:
+    """A metric's name as people read it: accuracy, macro F1, F1."""
+    return name.replace("_", " ").replace("f1", "F1")
+
+
 def seconds(value: float | None) -> str:
     """A time span: 8.3 s, 75 s, 4 min, 2.5 h."""
     if value is None:

@@ -59,7 +59,8 @@ def add_labels(
     format: Format = None,
     json: AsJson = False,
 ) -> None:
-    """Add labels that are known: records with `label`, and `text`, or the `id` of a text in the pool."""
+    """Add labels that are known: records with `label`, `labels` or `spans`, by the campaign's problem, and `text`, or
+    the `id` of a text in the pool."""
     form = form_of(file, format)
     with connect() as api, opened(file) as (source, size):
         api.campaign(campaign)

@@ -149,7 +149,7 @@ class Session:
             accuracy=accuracy["value"] if accuracy else None,
             accuracy_low=accuracy["low"] if accuracy else None,
             accuracy_high=accuracy["high"] if accuracy else None,
-            baseline_accuracy=point["baseline_accuracy"] if point else None,
+            baseline_accuracy=point["baseline"] if point else None,
             train_seconds=done["train_seconds"],
             score_seconds=done["score_seconds"],
         )

@@ -52,6 +52,8 @@ class Campaign(TypedDict):
     id: str
     name: str
     problem: str
+    headline: str
+    """The metric that its curve shows."""
     labels: list[str]
     model: str
     strategy: str
@@ -89,19 +91,16 @@ class Round(TypedDict):
     error: str | None
 
 
-class Metrics(TypedDict):
-    n: int
-    accuracy: Interval
-    macro_f1: Interval
-
-
 class Point(TypedDict):
     round: int
     labels: int
     trained_on: int
     measured_on: str
-    metrics: Metrics | None
-    baseline_accuracy: float | None
+    headline: str
+    """Which of the metrics the curve shows."""
+    metrics: dict[str, Any] | None
+    """`n`, and intervals by name."""
+    baseline: float | None
     change: Interval | None
 
 

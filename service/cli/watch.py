@@ -47,7 +47,7 @@ def watch(
 
 
 def curve(campaign: Name, json: AsJson = False) -> None:
-    """What each round of labeling bought: accuracy by labels, with 95 % intervals."""
+    """What each round of labeling bought: accuracy or F1 by labels, with 95 % intervals."""
     with connect() as api:
         points = api.curve(campaign)
     if json:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from service.demo.docstrings import Example
+from service.answers import Answer
 from service.errors import LabelStudioUnavailable, PostilError
 from service.label_studio.annotator import Annotator
 from service.label_studio.problems import Problem
@@ -17,13 +17,14 @@ WAIT_S = 0.5
 
 
 class Truth:
-    """The true label of each text that is known; texts that differ in white space alone are the same."""
+    """The true answer to each text that is known; texts that differ in white space alone are the same."""
 
-    def __init__(self, examples: Iterable[Example]) -> None:
-        self._labels: Mapping[bytes, str] = {digest(example.text): example.label for example in examples}
+    def __init__(self, examples: Iterable[tuple[str, Answer]]) -> None:
+        """`examples`: text and answer each."""
+        self._answers: Mapping[bytes, Answer] = {digest(text): answer for text, answer in examples}
 
-    def of(self, text: str) -> str | None:
-        return self._labels.get(digest(text))
+    def of(self, text: str) -> Answer | None:
+        return self._answers.get(digest(text))
 
 
 class Labeler:
@@ -52,12 +53,12 @@ class Labeler:
         # Opening the next task is part of an answer's time, as it is for a person.
         time.sleep(max(0.0, self._begun + self._pace_s - opened))
         self._begun = time.monotonic()
-        label = self._truth.of(str(served.data.get("text", "")))
-        if label is None:
+        answer = self._truth.of(str(served.data.get("text", "")))
+        if answer is None:
             self._annotator.skip(served, self._begun - opened)
             self.skips += 1
         else:
-            self._annotator.submit(served, self._problem.to_result(label), self._begun - opened)
+            self._annotator.submit(served, self._problem.to_result(answer), self._begun - opened)
             self.answers += 1
         return True
 

@@ -14,18 +14,22 @@ from service.errors import NotFound
 from service.http.api import Api
 from service.http.rounds import points
 from service.http.schemas import Adapters, AdapterView
+from service.records import HEADLINES
 from service.store import rounds
 
 CHUNK_BYTES = 1 << 18
 
 
 def list_all(api: Api, c: str) -> Adapters:
-    """The adapters of all rounds that were trained, with today's accuracy."""
+    """The adapters of all rounds that were trained, with today's headline metric."""
     with api.reading(c) as (connection, campaign):
         done = rounds.all_of(connection, campaign.id)
         known = curve.truth(connection, api.files, campaign)
     by_round = {point.round: point for point in points(api, campaign, done, known)}
-    return Adapters([_view(api, row, by_round.get(row.number)) for row in done if row.adapter is not None])
+    headline = HEADLINES[campaign.problem]
+    return Adapters(
+        [_view(api, row, headline, by_round.get(row.number)) for row in done if row.adapter is not None]
+    )
 
 
 def download(api: Api, c: str, n: int) -> Response:
@@ -45,12 +49,13 @@ def download(api: Api, c: str, n: int) -> Response:
     return StreamingResponse(_tar(name, files), media_type="application/x-tar", headers=headers)
 
 
-def _view(api: Api, row: Row[Any], point: curve.Point | None) -> AdapterView:
+def _view(api: Api, row: Row[Any], headline: str, point: curve.Point | None) -> AdapterView:
     return AdapterView(
         round=row.number,
         labels=row.labels,
         trained_on=(row.metrics or {}).get("trained_on"),
-        accuracy=None if point is None or point.metrics is None else point.metrics.accuracy.value,
+        headline=headline,
+        score=None if point is None or point.metrics is None else getattr(point.metrics, headline).value,
         created_at=row.started_at + row.train_seconds if row.train_seconds is not None else None,
         size_bytes=sum(path.stat().st_size for path in _files(api, row)),
     )

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from service.answers import FIELDS
 from service.errors import Conflict, Invalid, NotFound
 from service.http.api import Api
 from service.http.schemas import (
@@ -25,7 +26,7 @@ from strategies import registry
 MAX_NAME_CHARS = 200
 MAX_LABELS = 1_000
 MAX_LABEL_CHARS = 200
-TAKEN_FIELDS = ("id", "domain", "label", "meta")
+TAKEN_FIELDS = ("id", "domain", "meta", *FIELDS.values())
 _ID = re.compile(r"c[0-9a-f]{8}")
 _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1),

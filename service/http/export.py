@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, select
 from starlette.responses import Response, StreamingResponse
 
+from service import answers
 from service.http.api import Api
 from service.http.schemas import ExportQuery
 from service.pool import pool, shards
@@ -21,7 +22,7 @@ COLUMNS = {
         "id",
         "ids",
         "text",
-        "label",
+        "{answer}",
         "weight",
         "source",
         "role",
@@ -39,7 +40,7 @@ COLUMNS = {
         "id",
         "task",
         "annotator",
-        "label",
+        "{answer}",
         "problem",
         "result",
         "shown",
@@ -48,6 +49,7 @@ COLUMNS = {
         "received_at",
     ],
 }
+"""`{answer}` is label, labels or spans, by the campaign's problem."""
 
 
 def stream(api: Api, c: str, query: ExportQuery) -> Response:
@@ -55,7 +57,7 @@ def stream(api: Api, c: str, query: ExportQuery) -> Response:
     with api.reading(c) as (_, campaign):
         pass
     rows = _labels(api, campaign) if query.what == "labels" else _annotations(api, campaign)
-    lines = _csv(COLUMNS[query.what], rows) if query.format == "csv" else _jsonl(rows)
+    lines = _csv(campaign.problem, COLUMNS[query.what], rows) if query.format == "csv" else _jsonl(rows)
     name = f"{campaign.id}-{query.what}.{query.format}"
     media_type = "text/csv; charset=utf-8" if query.format == "csv" else "application/x-ndjson"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
@@ -89,7 +91,7 @@ def _labels(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
                 "id": example["ext_id"] if example["ext_id"] is not None else str(Place(number, one.row)),
                 "ids": [id_ for id_ in [example["ext_id"], *aliases.get(one.row, [])] if id_ is not None],
                 "text": example["text"],
-                "label": one.value,
+                answers.FIELDS[campaign.problem]: answers.read(campaign.problem, one.value),
                 "weight": one.weight,
                 "source": one.source,
                 "role": one.role,
@@ -134,7 +136,9 @@ def _annotations(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]
                 else names.get(place := Place(row.shard, row.row), str(place)),
                 "task": row.task,
                 "annotator": row.annotator,
-                "label": row.value,
+                answers.FIELDS[campaign.problem]: None
+                if row.value is None
+                else answers.read(campaign.problem, row.value),
                 "problem": row.problem,
                 "result": row.result,
                 "shown": row.shown,
@@ -165,13 +169,17 @@ def _jsonl(pages: Iterable[list[dict[str, Any]]]) -> Iterator[bytes]:
         yield encoder.encode_lines(page)
 
 
-def _csv(names: Sequence[str], pages: Iterable[list[dict[str, Any]]]) -> Iterator[bytes]:
-    """Lists and objects as JSON in their cell."""
+def _csv(problem: str, columns: Sequence[str], pages: Iterable[list[dict[str, Any]]]) -> Iterator[bytes]:
+    """Answers as uploads have them; other lists and objects as JSON in their cell."""
+    field = answers.FIELDS[problem]
+    names = [name.format(answer=field) for name in columns]
     yield (",".join(names) + "\r\n").encode()
     for page in pages:
         text = io.StringIO()
         writer = csv.writer(text)
-        writer.writerows([_cell(row[name]) for name in names] for row in page)
+        for row in page:
+            cells = row | {field: answers.to_cell(problem, row[field])}
+            writer.writerow([_cell(cells[name]) for name in names])
         yield text.getvalue().encode()
 
 

@@ -18,12 +18,20 @@ from service.store import rounds, uploads
 
 
 async def add(api: Api, c: str, request: Request) -> Response:
-    """Add examples to the pool, as JSON Lines or CSV: text and, where there are, id, domain, meta, label."""
+    """Add examples to the pool, as JSON Lines or CSV: text and, where there are, id, domain, meta, and what is known.
+
+    What is known is, by the campaign's problem, a `label` (string), `labels` (list of strings; in CSV with | between
+    them) or `spans` (list of {start, end, label} or [start, end, label], in characters; in CSV as JSON). An empty list
+    or cell of the last two says that there is none.
+    """
     return await upload(api, c, request, "pool", _into(api, "pool"))
 
 
 async def add_labels(api: Api, c: str, query: LabelsQuery, request: Request) -> Response:
-    """Known labels for examples of the pool, by id or text, which train; with set=test a test set, which measures."""
+    """Known labels for examples of the pool, by id or text, which train; with set=test a test set, which measures.
+
+    The fields are those of the pool.
+    """
     if query.set == "test":
         return await upload(api, c, request, "test", _into(api, "test"))
 

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from service import curve
-from service.curve import Point, Truth
+from service.curve import Point
+from service.exam import Truth
 from service.http.api import Api
 from service.http.schemas import Curve, Rounds, RoundView
 from service.records import Campaign
@@ -35,7 +36,7 @@ def learning_curve(api: Api, c: str) -> Curve:
 
 def points(api: Api, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> list[Point]:
     """The curve's points; they are kept until a round or what is known of the measuring examples changes."""
-    key = (known.source, frozenset(known.labels.items()), tuple(row.predictions for row in done))
+    key = (known.source, frozenset(known.answers.items()), tuple(row.predictions for row in done))
     kept = api.curves.get(campaign.id)
     if kept is None or kept[0] != key:
         kept = api.curves[campaign.id] = (key, curve.points(api.files, campaign, done, known))

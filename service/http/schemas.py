@@ -77,6 +77,8 @@ class CampaignView(msgspec.Struct, frozen=True):
     id: str
     name: str
     problem: str
+    headline: str
+    """The metric that the learning curve shows: accuracy, macro_f1 or f1."""
     labels: list[str]
     model: str
     strategy: str
@@ -149,7 +151,11 @@ class Curve(msgspec.Struct, frozen=True):
 
 
 class TaskView(msgspec.Struct, frozen=True):
-    """One task of the queue. `prediction` is what the annotator sees: {round, label, confidence}."""
+    """One task of the queue.
+
+    `prediction` is what the annotator sees, by the campaign's problem: {round, label, confidence}, {round, labels,
+    confidences: {label: probability}} or {round, spans: [{start, end, label, confidence}]}.
+    """
 
     task: int | None
     url: str | None
@@ -220,7 +226,9 @@ class AdapterView(msgspec.Struct, frozen=True):
     round: int
     labels: int
     trained_on: int | None
-    accuracy: float | None
+    headline: str
+    """Which metric `score` is: accuracy, macro_f1 or f1."""
+    score: float | None
     created_at: float | None
     size_bytes: int
 

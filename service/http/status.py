@@ -15,7 +15,7 @@ from service.http.schemas import (
     Status,
 )
 from service.pool import pool
-from service.records import Campaign
+from service.records import HEADLINES, Campaign
 from service.rounds.advance import load
 from service.rounds.decide import phase
 from service.settings import Settings
@@ -56,6 +56,7 @@ def view(connection: Connection, settings: Settings, campaign: Campaign) -> Camp
     stored = msgspec.structs.asdict(campaign)
     return CampaignView(
         **{name: stored[name] for name in CampaignView.__struct_fields__ if name in stored},
+        headline=HEADLINES[campaign.problem],
         warnings=_warnings(connection, campaign.id),
         label_studio=None
         if campaign.project is None

@@ -87,7 +87,9 @@ def _take(
             uploads.touch(connection, begun.id, msgspec.to_builtins(receipt))
 
     try:
-        ingest(read(_chunks(api, begun, request), form, campaign.text_field, text_required), receipt, commit)
+        chunks = _chunks(api, begun, request)
+        lines = read(chunks, form, campaign.text_field, text_required, campaign.problem)
+        ingest(lines, receipt, commit)
     except BaseException:
         # What the last batch's transaction wrote into the row is what is stored.
         _end(api, campaign, begun, "broken", None)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from sqlalchemy import Connection, select
 
+from service import answers
+from service.errors import Invalid
 from service.files import Files
 from service.pool import pool, shards
 from service.pool.lines import Line, Rejection
@@ -25,7 +27,8 @@ def add(
     named: list[Line] = []
     for line in lines:
         if line.example.label is None:
-            receipt.reject(Rejection(line.number, "'label' is missing: give one of the campaign's labels"))
+            field, wanted = answers.FIELDS[campaign.problem], answers.WANTED[campaign.problem]
+            receipt.reject(Rejection(line.number, f"{field!r} is missing: give {wanted}"))
         elif line.example.text.strip():
             texts.append(line)
         elif line.example.id is None:
@@ -43,18 +46,23 @@ def _add_named(
 ) -> None:
     ids = [line.example.id for line in lines if line.example.id is not None]
     by_id, _ = pool.find(connection, files, campaign.id, ids, [])
+    texts = pool.texts(connection, files, campaign.id, by_id.values()) if campaign.problem == "spans" else {}
     given: dict[Place, str] = {}
     for line in lines:
         id_, label = line.example.id, line.example.label
         place = by_id.get(id_) if id_ is not None else None
-        if place is None:
+        if place is None or label is None:
             receipt.reject(Rejection(line.number, f"the id {id_!r} is not in the pool: give its text too"))
-        elif label is None or label not in campaign.labels:
-            receipt.reject(Rejection(line.number, f"the label {label!r} is not one of the campaign's"))
-        else:
-            receipt.received += 1
-            receipt.duplicates += 1
-            given.setdefault(place, label)
+            continue
+        length = len(texts[place]) if place in texts else None
+        try:
+            answer = answers.check(campaign.problem, campaign.labels, label, length)
+        except Invalid as error:
+            receipt.reject(Rejection(line.number, str(error)))
+            continue
+        receipt.received += 1
+        receipt.duplicates += 1
+        given.setdefault(place, answers.store(answer))
     keys = _role_keys(connection, files, campaign.id, given)
     receipt.labels += labels.import_known(
         connection, campaign.id, {place: (label, keys[place]) for place, label in given.items()}

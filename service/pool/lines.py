@@ -1,6 +1,7 @@
 """From an upload's bytes to examples: JSONL or CSV, line by line, in constant memory.
 
-A bad line is yielded as a Rejection with its number and reason, and the next line is read.
+A bad line is yielded as a Rejection with its number and reason, and the next line is read. Whether an answer's labels
+and offsets fit the campaign and the text is not looked at here.
 """
 
 import csv
@@ -9,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from service import answers
+from service.answers import Answer
 from service.errors import Invalid
 from service.records import Example
 
@@ -33,9 +36,13 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 def read(
-    chunks: Iterable[bytes], form: str, text_field: str, text_required: bool = True
+    chunks: Iterable[bytes],
+    form: str,
+    text_field: str,
+    text_required: bool = True,
+    problem: str = "single_label",
 ) -> Iterator[Line | Rejection]:
-    """Examples out of `chunks`; `form` is "jsonl" or "csv"."""
+    """Examples out of `chunks`; `form` is "jsonl" or "csv", `problem` that of the campaign."""
     lines = _lines(chunks)
     raw = _csv_objects(lines, text_field, text_required) if form == "csv" else _json_objects(lines)
     for number, found in raw:
@@ -43,7 +50,9 @@ def read(
             yield Rejection(number, found)
             continue
         try:
-            example, truncated = _example(found, text_field, text_required)
+            if form == "csv":
+                found = _from_cells(found, text_field, problem)
+            example, truncated = _example(found, text_field, text_required, problem)
         except Invalid as error:
             yield Rejection(number, str(error))
         else:
@@ -122,17 +131,22 @@ def _csv_objects(
         elif len(record) != len(header):
             yield number, f"{len(record)} cells where the header has {len(header)}"
         else:
-            yield number, _from_cells(dict(zip(header, record, strict=True)), text_field)
+            yield number, dict(zip(header, record, strict=True))
 
 
-def _from_cells(cells: dict[str, str], text_field: str) -> dict[str, Any]:
-    known = {"id", "domain", "label", text_field}
+def _from_cells(cells: dict[str, str], text_field: str, problem: str) -> dict[str, Any]:
+    """An empty cell is missing, but for several labels or spans it says that there are none."""
+    known, field = {"id", "domain", text_field, *answers.FIELDS.values()}, answers.FIELDS[problem]
     meta = {name: cell for name, cell in cells.items() if name not in known and cell != ""}
     found: dict[str, Any] = {name: cell for name, cell in cells.items() if name in known and cell != ""}
+    if cells.get(field) is not None and (cells[field] or problem != "single_label"):
+        found[field] = answers.from_cell(problem, cells[field])
     return found | ({"meta": meta} if meta else {})
 
 
-def _example(found: dict[str, Any], text_field: str, text_required: bool) -> tuple[Example, bool]:
+def _example(
+    found: dict[str, Any], text_field: str, text_required: bool, problem: str
+) -> tuple[Example, bool]:
     text = found.get(text_field, "" if not text_required else None)
     if not isinstance(text, str):
         raise Invalid(f"{text_field!r} is {_kind(text)}: give the text as a string")
@@ -147,15 +161,26 @@ def _example(found: dict[str, Any], text_field: str, text_required: bool) -> tup
         raise Invalid(
             f"'id' is {_kind(id_)}: give a string of 1 to {MAX_ID_CHARS} characters, or a whole number"
         )
-    for name in ("domain", "label"):
-        value = found.get(name)
-        if value is not None and (not isinstance(value, str) or "\x00" in value):
-            raise Invalid(f"{name!r} is {_kind(value)}: give a string")
+    domain = found.get("domain")
+    if domain is not None and (not isinstance(domain, str) or "\x00" in domain):
+        raise Invalid(f"'domain' is {_kind(domain)}: give a string")
     meta = found.get("meta")
     if meta is not None and not isinstance(meta, dict):
         raise Invalid(f"'meta' is {_kind(meta)}: give an object")
     cut = text[:MAX_TEXT_CHARS]
-    return Example(cut, id_, found.get("domain"), meta, found.get("label")), len(cut) < len(text)
+    return Example(cut, id_, domain, meta, _answer(found, problem)), len(cut) < len(text)
+
+
+def _answer(found: dict[str, Any], problem: str) -> Answer | None:
+    field = answers.FIELDS[problem]
+    if found.get(field) is not None:
+        return answers.parse(problem, found[field])
+    other = next((name for name in answers.FIELDS.values() if found.get(name) is not None), None)
+    if other is not None:
+        raise Invalid(
+            f"{other!r} is given, but this campaign's problem is {problem}: give {field!r}, {answers.WANTED[problem]}"
+        )
+    return None
 
 
 def _kind(value: Any) -> str:

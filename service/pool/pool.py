@@ -10,7 +10,8 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from service.errors import Conflict
+from service import answers
+from service.errors import Conflict, Invalid
 from service.files import Files
 from service.pool import index, shards
 from service.pool.lines import Line, Rejection
@@ -88,17 +89,22 @@ def add(
     digests = [digest(line.example.text) for line in lines]
     by_digest = pool.by_digest(digests)
     by_id = pool.by_id([line.example.id for line in lines if line.example.id is not None])
+    kept = _texts_with_spans(
+        connection, files, campaign, kind, lines, [by_digest.get(key) for key in digests]
+    )
     room = _Room(connection, campaign.id, kind)
-    known_labels = frozenset(campaign.labels)
     new: list[dict[str, Any]] = []
     aliases: list[dict[str, Any]] = []
     given: dict[Place, tuple[str, int]] = {}
     for line, key in zip(lines, digests, strict=True):
         example = line.example
         place = by_digest.get(key)
-        problem = _problem(example, kind, known_labels, place, by_id)
-        if problem:
-            receipt.reject(Rejection(line.number, problem))
+        try:
+            label = _label(campaign, example, kind, None if place is None else kept.get(place))
+            if example.id is not None and by_id.get(example.id, place) != place:
+                raise Invalid(f"the id {example.id!r} already names another text")
+        except Invalid as error:
+            receipt.reject(Rejection(line.number, str(error)))
             continue
         receipt.received += 1
         receipt.truncated += line.truncated
@@ -118,10 +124,11 @@ def add(
                     "ext_id": example.id,
                     "domain": example.domain,
                     "meta": example.meta,
-                    "label": example.label,
+                    "label": label,
                 }
             )
             by_digest[key] = place
+            kept[place] = example.text
         else:
             receipt.duplicates += 1
             if example.id is not None and example.id not in by_id:
@@ -136,8 +143,8 @@ def add(
                 )
         if example.id is not None:
             by_id[example.id] = place
-        if example.label is not None and kind == "pool":
-            given.setdefault(place, (example.label, role))
+        if label is not None and kind == "pool":
+            given.setdefault(place, (label, role))
     if new:
         connection.execute(insert(staged), new)
     if aliases:
@@ -146,16 +153,53 @@ def add(
     receipt.labels += labels.import_known(connection, campaign.id, given)
 
 
-def _problem(
-    example: Example, kind: Kind, known: frozenset[str], place: Place | None, by_id: dict[str, Place]
-) -> str | None:
-    if example.label is not None and example.label not in known:
-        return f"the label {example.label!r} is not one of the campaign's"
-    if kind == "test" and example.label is None:
-        return "a test example needs a 'label'"
-    if example.id is not None and example.id in by_id and by_id[example.id] != place:
-        return f"the id {example.id!r} already names another text"
-    return None
+def _texts_with_spans(
+    connection: Connection,
+    files: Files,
+    campaign: Campaign,
+    kind: Kind,
+    lines: Sequence[Line],
+    places: Sequence[Place | None],
+) -> dict[Place, str]:
+    """The stored texts of examples that are known, for which spans come now."""
+    if campaign.problem != "spans" or kind != "pool":
+        return {}
+    labeled = {place for place, line in zip(places, lines, strict=True) if line.example.label is not None}
+    return texts(connection, files, campaign.id, [place for place in labeled if place is not None])
+
+
+def _label(campaign: Campaign, example: Example, kind: Kind, kept: str | None) -> str | None:
+    """The example's answer as it is stored. `kept`: the text that is in the pool already, where that is at hand."""
+    if example.label is None:
+        if kind == "test":
+            raise Invalid(f"a test example needs a {answers.FIELDS[campaign.problem]!r}")
+        return None
+    answer = answers.check(campaign.problem, campaign.labels, example.label, len(example.text))
+    if campaign.problem == "spans" and kept not in (None, example.text):
+        raise Invalid(
+            "the text is in the pool already, with other white space or in another Unicode form, so these offsets are "
+            "not its own: give the text as it was sent first"
+        )
+    return answers.store(answer)
+
+
+def texts(connection: Connection, files: Files, campaign: str, places: Iterable[Place]) -> dict[Place, str]:
+    """The texts of examples, sealed or not."""
+    by_shard: dict[int, list[int]] = {}
+    for place in places:
+        by_shard.setdefault(place.shard, []).append(place.row)
+    found: dict[Place, str] = {}
+    for number, rows in by_shard.items():
+        sealed_or_not = shard_row(connection, campaign, number)
+        if sealed_or_not.state == "sealed":
+            examples = shards.examples(files, sealed_or_not.content, rows)
+            found |= {Place(number, row): one["text"] for row, one in zip(rows, examples, strict=True)}
+        else:
+            query = select(staged.c.row, staged.c.text).where(
+                staged.c.campaign == campaign, staged.c.shard == number, staged.c.row.in_(rows)
+            )
+            found |= {Place(number, row): text for row, text in connection.execute(query)}
+    return found
 
 
 def find(

@@ -19,7 +19,7 @@ class NewCampaign(msgspec.Struct, frozen=True):
     labels: list[str]
     model: str
     problem: str = "single_label"
-    strategy: str = "margin"
+    strategy: str = "auto"
     text_field: str = "text"
     instruction: str = ""
     seed: int = 0

@@ -90,7 +90,7 @@ staged = Table(
     Column("ext_id", Text),
     Column("domain", Text),
     Column("meta", JSON),
-    Column("label", Text),
+    Column("label", Text),  # as answers.store writes it
     UniqueConstraint("campaign", "kind", "digest"),
     Index("ix_staged_ext_id", "campaign", "kind", "ext_id"),
 )
@@ -152,9 +152,7 @@ selection = Table(
     Column("ext_id", Text),
     Column("domain", Text),
     Column("role_key", BigInteger, nullable=False),
-    Column(
-        "predictions", JSON, nullable=False
-    ),  # all that was shown: [{round, label, confidence}], newest last
+    Column("predictions", JSON, nullable=False),  # all that was shown (selections.Chosen), newest last
     Column("chosen_at", Float, nullable=False),
     Column("opened_at", Float),
     Column("closed_at", Float),
@@ -182,7 +180,7 @@ annotation = Table(
     Column("row", Integer),
     Column("annotator", Integer),
     Column("kind", String(8), nullable=False),  # answer | skip | invalid | deleted | foreign
-    Column("value", Text),
+    Column("value", Text),  # the answer, as answers.store writes it
     Column("problem", Text),  # what was wrong with an invalid one
     Column("result", JSON),
     Column("lead_time", Float),
@@ -203,7 +201,7 @@ label = Table(
     Column("ended", Integer),  # the version at which it stopped to hold
     Column("shard", Integer, nullable=False),
     Column("row", Integer, nullable=False),
-    Column("value", Text, nullable=False),
+    Column("value", Text, nullable=False),  # as answers.store writes it
     Column("weight", Float, nullable=False),
     Column("source", String(16), nullable=False),  # annotation | import
     Column("role", String(8), nullable=False),
@@ -233,7 +231,9 @@ round = Table(
     Column("strategy", String(64), nullable=False),
     Column("seed", Integer, nullable=False),
     Column("adapter", Text),  # folder in the file store
-    Column("predictions", Text),  # folder: probabilities of hold-out and test examples
+    Column(
+        "predictions", Text
+    ),  # folder: what is predicted of hold-out and test examples (service.predictions)
     Column("metrics", JSON),
     Column("train_seconds", Float),
     Column("score_seconds", Float),

@@ -15,7 +15,11 @@ SERVABLE = ("chosen", "open")
 
 
 class Chosen(msgspec.Struct, frozen=True):
-    """One example on its way into the queue; `prediction` is what annotators will see: {round, label, confidence}."""
+    """One example on its way into the queue; `prediction` is what annotators will see, by the campaign's problem:
+
+    {round, label, confidence}, {round, labels, confidences: {label: probability}}, or
+    {round, spans: [{start, end, label, confidence}]}.
+    """
 
     place: Place
     rank: int

@@ -58,7 +58,7 @@ def main(folder: Path, data: Path) -> None:
             accuracy = point["metrics"]["accuracy"]
             print(
                 f"round {point['round']}: {point['labels']} labels, {accuracy['value']:.3f} "
-                f"[{accuracy['low']:.3f}, {accuracy['high']:.3f}], logistic regression {point['baseline_accuracy']:.3f}"
+                f"[{accuracy['low']:.3f}, {accuracy['high']:.3f}], logistic regression {point['baseline']:.3f}"
             )
         for one in world.rounds(campaign):
             print({key: one[key] for key in ("number", "train_seconds", "score_seconds", "select_seconds")})

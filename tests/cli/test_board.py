@@ -3,6 +3,7 @@
 import copy
 import io
 
+import pytest
 from rich.console import Console
 
 from service.cli import events
@@ -13,6 +14,7 @@ CAMPAIGN: Campaign = {
     "id": "c1",
     "name": "moods",
     "problem": "single_label",
+    "headline": "accuracy",
     "labels": ["good", "bad"],
     "model": "mini",
     "strategy": "margin",
@@ -65,12 +67,13 @@ POINTS: list[Point] = [
         "labels": 50,
         "trained_on": 40,
         "measured_on": "hold-out",
+        "headline": "accuracy",
         "metrics": {
             "n": 10,
             "accuracy": {"value": 0.6, "low": 0.31, "high": 0.83},
             "macro_f1": {"value": 0.55, "low": 0.2, "high": 0.8},
         },
-        "baseline_accuracy": 0.5,
+        "baseline": 0.5,
         "change": None,
     }
 ]
@@ -121,8 +124,9 @@ def squeezed(lines: list[str]) -> list[str]:
 def test_a_campaign_that_has_just_begun() -> None:
     lines = drawn(board())
 
-    assert lines[:10] == [
+    assert lines[:11] == [
         "campaign      moods (c1): labeling",
+        "problem       single label",
         "labels        good | bad",
         "model         mini, strategy margin",
         "pool          4,000 examples, 0 test examples",
@@ -133,7 +137,7 @@ def test_a_campaign_that_has_just_begun() -> None:
         "warning       the model knows few of these words",
         "─" * 110,
     ]
-    assert lines[10].endswith("project-made  project 3")
+    assert lines[11].endswith("project-made  project 3")
 
 
 def test_events_change_what_is_shown() -> None:
@@ -202,3 +206,30 @@ def test_the_curve() -> None:
         "round labels trained on accuracy change macro F1 baseline measured on",
         "1 50 40 0.600 [0.31, 0.83] – 0.550 [0.20, 0.80] 0.500 hold-out, 10 examples",
     ]
+
+
+@pytest.mark.parametrize(
+    ("headline", "beside", "titles"),
+    [
+        ("macro_f1", ("micro_f1", "subset_accuracy"), "macro F1 change micro F1 subset accuracy"),
+        ("f1", ("precision", "recall"), "F1 change precision recall"),
+    ],
+)
+def test_the_curves_of_other_problems(headline: str, beside: tuple[str, str], titles: str) -> None:
+    interval = {"value": 0.6, "low": 0.5, "high": 0.7}
+    point = POINTS[0] | {"headline": headline, "baseline": None}
+    point["metrics"] = {"n": 10} | dict.fromkeys((headline, *beside), interval)
+    shown = board()
+    shown.campaign["problem"], shown.campaign["headline"] = "spans", headline
+    shown.rounds, shown.points = ROUNDS[:1], [point]  # type: ignore[list-item]
+    console = Console(width=130, file=io.StringIO(), color_system=None)
+    console.print(curve_table([point]))  # type: ignore[list-item]
+    assert isinstance(console.file, io.StringIO)
+
+    assert squeezed(console.file.getvalue().splitlines()) == [
+        f"round labels trained on {titles} baseline measured on",
+        "1 50 40 0.600 [0.50, 0.70] – 0.600 [0.50, 0.70] 0.600 [0.50, 0.70] – hold-out, 10 examples",
+    ]
+    name = titles.partition(" change")[0]
+    assert f"round labels {name} change baseline training scoring state" in squeezed(drawn(shown))
+    assert "problem spans" in squeezed(drawn(shown))

@@ -22,7 +22,17 @@ def test_a_campaign_is_made_with_what_was_said_and_the_apis_defaults(postil: Cal
     assert (made.status, made.err) == (0, "")
     campaign = json.loads(made.out)
     assert (campaign["labels"], campaign["budget"], campaign["seed"]) == (["good", "bad"], 90, 7)
-    assert (campaign["strategy"], campaign["round_size"]) == ("margin", 50)
+    assert (campaign["strategy"], campaign["round_size"]) == ("auto", 50)
+
+
+def test_a_campaign_of_another_problem(postil: Callable[..., Any]) -> None:
+    words = "campaign create {} --labels PER,LOC --model none --problem {} --json"
+
+    made, poetry = (postil(*shlex.split(words.format(name, name))) for name in ("spans", "poetry"))
+
+    campaign = json.loads(made.out)
+    assert (campaign["problem"], campaign["headline"]) == ("spans", "f1")
+    assert poetry.err == "error: problem 'poetry' is not one of single_label, multi_label, spans\n"
 
 
 def test_a_name_that_is_taken_is_one_line_of_error(postil: Callable[..., Any]) -> None:
@@ -55,7 +65,7 @@ def test_show_tells_how_it_stands(postil: Callable[..., Any], api: Api) -> None:
     lines = [line.rstrip() for line in shown.out.splitlines()]
     assert lines[0].startswith("campaign      shown (c")
     assert "labels        a | b, c" in lines
-    assert "model         some/encoder, strategy margin" in lines
+    assert "model         some/encoder, strategy auto" in lines
     assert "queue         0 open, 0 on the way, 100 left in the budget" in lines
 
 

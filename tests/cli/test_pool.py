@@ -78,6 +78,18 @@ def test_known_labels_and_a_test_set(postil: Callable[..., Any], api: Api) -> No
     assert (status["labels"]["import"], status["test_examples"]) == (1, 1)
 
 
+def test_spans_that_are_known(postil: Callable[..., Any], api: Api) -> None:
+    name = api.create(name="known spans", labels=["PER"], model="none", problem="spans")["name"]
+    body = b'{"text": "Bob left", "spans": [[0, 3, "PER"]]}\n{"text": "Eve", "label": "PER"}\n'
+
+    ran = postil("labels", "add", name, "-", "--format", "jsonl", stdin=body)
+
+    assert ran.out == "received 2, added 1, labels 1, rejected 1\n"
+    assert ran.err.startswith(
+        "  line 2: 'label' is given, but this campaign's problem is spans: give 'spans', a list"
+    )
+
+
 def test_files_that_cannot_be_sent(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
     name = campaign(api, "unsent")
     (tmp_path / "texts.txt").write_text("one")

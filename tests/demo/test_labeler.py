@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from service.demo.docstrings import Example
 from service.demo.labeler import Labeler, Truth, label
 from service.demo.summary import label_studio_answers
 from service.label_studio.annotator import Annotator, invite
@@ -17,7 +16,7 @@ from service.label_studio.problems import SingleLabel
 from service.label_studio.tasks import NewTask
 
 MOODS = SingleLabel(("good", "bad"))
-TRUTH = Truth(Example(f"m:{n}", f"text {n}", "bad" if n % 3 else "good", "m") for n in range(12))
+TRUTH = Truth((f"text {n}", "bad" if n % 3 else "good") for n in range(12))
 
 
 @pytest.fixture(scope="module")

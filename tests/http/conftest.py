@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 from sqlalchemy import delete
 
-from service import annotations, curve
+from service import annotations, predictions
 from service.annotations import Given
 from service.errors import Invalid
 from service.http.api import Api
@@ -181,7 +181,7 @@ def _ask(served: Served, campaign: str, texts: list[str]) -> None:
         campaigns.change(connection, campaign, batches=1, place=500)
 
 
-def _read(result: Any) -> str:
+def _read(result: Any, text: str) -> str:
     if result not in TOPICS:
         raise Invalid(f"{result!r} is none of the campaign's labels", "result")
     return str(result)
@@ -197,10 +197,12 @@ def _round(served: Served, campaign: str, number: int) -> None:
         return np.where(np.eye(4)[given] == 1, 0.85, 0.05).astype(np.float32)
 
     with api.files.new(f"predictions/{campaign}/r{number}-1") as folder:
-        np.save(folder / curve.PLACES, np.array([(0, row) for row in range(MEASURED)], dtype=np.int32))
-        np.save(folder / curve.ADAPTER, answers(40 + 7 * number))
-        np.save(folder / curve.BASELINE, answers(36 + 5 * number))
-        np.save(folder / curve.CONTROL, answers(38 + 4 * number))
+        models = {
+            predictions.ADAPTER: answers(40 + 7 * number),
+            predictions.BASELINE: answers(36 + 5 * number),
+            predictions.CONTROL: answers(38 + 4 * number),
+        }
+        predictions.write(folder, [Place(0, row) for row in range(MEASURED)], models)
     with api.files.new(f"adapters/{campaign}/r{number}-1") as folder:
         (folder / "adapter_config.json").write_text("{}")
         (folder / "adapter_model.safetensors").write_bytes(bytes(700))

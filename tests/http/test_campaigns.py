@@ -5,7 +5,8 @@ from tests.http.conftest import Served
 
 DEFAULTS = {
     "problem": "single_label",
-    "strategy": "margin",
+    "headline": "accuracy",
+    "strategy": "auto",
     "text_field": "text",
     "instruction": "",
     "seed": 0,
@@ -65,9 +66,10 @@ def test_a_new_campaign_has_its_sync_job(served: Served) -> None:
         ("labels", ["a", " b"]),
         ("labels", ["a", "b" * 201]),
         ("labels", [str(at) for at in range(1001)]),
-        ("problem", "spans"),
+        ("problem", "poetry"),
         ("model", " "),
         ("text_field", "id"),
+        ("text_field", "spans"),
         ("strategy", "telepathy"),
         ("strategy", "cvirs"),
         ("seed", -1),

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service import annotations, curve
-from service.measure import wilson
+from service.measure.intervals import wilson
 from service.store import campaigns
 from tests.http.conftest import MEASURED, ROUNDS, TOPICS, Served, fill
 
@@ -66,11 +66,12 @@ def test_curve(served: Served, filled: str) -> None:
     for number, point in enumerate(points, 1):
         right = 40 + 7 * number
         exact = wilson(right, MEASURED)
+        assert (point["headline"], point["metrics"]["problem"]) == ("accuracy", "single_label")
         assert point["metrics"]["n"] == MEASURED
         assert point["metrics"]["accuracy"] == {"value": exact.value, "low": exact.low, "high": exact.high}
-        assert point["baseline_accuracy"] == (36 + 5 * number) / MEASURED
+        assert point["baseline"] == (36 + 5 * number) / MEASURED
         assert point["control"]["labels"] == 16 * number
-        assert point["control"]["accuracy"]["value"] == (38 + 4 * number) / MEASURED
+        assert point["control"]["score"]["value"] == (38 + 4 * number) / MEASURED
         assert point["measured_on"] == "hold-out"
     assert points[0]["change"] is None
     assert points[1]["change"]["value"] == pytest.approx(7 / MEASURED)
@@ -128,7 +129,8 @@ def test_jobs(served: Served, filled: str) -> None:
 
 def test_adapters(served: Served, filled: str) -> None:
     adapters = get(served, filled, "/adapters")["adapters"]
-    assert [(one["round"], one["trained_on"], one["accuracy"], one["size_bytes"]) for one in adapters] == [
+    assert {one["headline"] for one in adapters} == {"accuracy"}
+    assert [(one["round"], one["trained_on"], one["score"], one["size_bytes"]) for one in adapters] == [
         (number, 60 * number, (40 + 7 * number) / MEASURED, 702) for number in range(1, ROUNDS + 1)
     ]
     response = served.http.get(f"/v1/campaigns/{filled}/adapters/2")

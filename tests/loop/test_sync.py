@@ -13,7 +13,7 @@ from service.label_studio.problems import problem
 from service.records import Campaign, Place
 from service.rounds.advance import advance
 from service.settings import Settings
-from service.store import campaigns, events, jobs, selections
+from service.store import campaigns, events, jobs, labels, selections
 from service.store.campaigns import NewCampaign
 from service.store.selections import Chosen
 from tests.conftest import LabelStudioServer
@@ -51,10 +51,10 @@ def annotator(label_studio: LabelStudioServer) -> Iterator[Annotator]:
 class Turns:
     """A campaign whose selections are written by hand; each call is what another job would have committed."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, problem: str = "single_label") -> None:
         self.context = context
         with context.database.transaction() as connection:
-            made = campaigns.create(connection, NewCampaign("Turns", LABELS, "none", budget=BUDGET))
+            made = campaigns.create(connection, NewCampaign("Turns", LABELS, "none", problem, budget=BUDGET))
             advance(connection, made.id)
         self.id = made.id
 
@@ -62,9 +62,11 @@ class Turns:
         with self.context.database.reading() as connection:
             return campaigns.get(connection, self.id)
 
-    def choose(self, *rows: int) -> None:
+    def choose(self, *rows: int, prediction: dict[str, Any] | None = None) -> None:
         chosen = [
-            Chosen(Place(0, row), row, "train", "margin", 0.5, "why", f"text {row}", None, None, row, None)
+            Chosen(
+                Place(0, row), row, "train", "margin", 0.5, "why", f"text {row}", None, None, row, prediction
+            )
             for row in rows
         ]
         with self.context.database.transaction() as connection:
@@ -168,3 +170,55 @@ def test_a_name_that_is_refused_keeps_no_answer_out(
             if event["kind"] == "warning"
         ]
     assert told == ["Label Studio does not show the new name and instruction: you may not"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "prediction", "sure", "answer", "stored"),
+    [
+        (
+            "single_label",
+            {"round": 0, "label": "good", "confidence": 0.7},
+            0.7,
+            "bad",
+            ["good", "bad"],
+        ),
+        (
+            "multi_label",
+            {"round": 0, "labels": ["good", "bad"], "confidences": {"good": 0.9, "bad": 0.6}},
+            0.6,
+            [],
+            ['["good","bad"]', "[]"],
+        ),
+        (
+            "spans",
+            {"round": 0, "spans": [{"start": 0, "end": 4, "label": "good", "confidence": 0.8}]},
+            0.8,
+            [{"start": 5, "end": 6, "label": "bad"}],
+            ['[{"start":0,"end":4,"label":"good"}]', '[{"start":5,"end":6,"label":"bad"}]'],
+        ),
+    ],
+)
+def test_what_is_predicted_goes_out_and_what_is_answered_comes_in(
+    context: Context,
+    annotator: Annotator,
+    kind: str,
+    prediction: dict[str, Any],
+    sure: float,
+    answer: Any,
+    stored: list[str],
+) -> None:
+    """Given two pre-annotated tasks of which one is accepted and the other changed, then both are labels."""
+    turns = Turns(context, kind)
+    turns.choose(0, 1, prediction=prediction)
+    turns.turn()
+    asks = problem(kind, LABELS)
+    for given in (None, answer):
+        task = annotator.next(turns.campaign().project or 0)
+        assert task is not None
+        assert task.shown is not None
+        assert (task.data["confidence"], task.shown.result) == (sure, asks.show(prediction))
+        annotator.submit(task, task.shown.result if given is None else asks.to_result(given), 1.0)
+    turns.turn()
+    with context.database.reading() as connection:
+        believed = labels.snapshot(connection, turns.id, turns.campaign().label_version)
+    assert [row.value for row in sorted(believed, key=lambda row: row.row)] == stored

@@ -61,6 +61,20 @@ def numbered(examples: Sequence[Example]) -> list[Line]:
 
 @pytest.fixture
 def world(database: Database, tmp_path: Path) -> World:
+    return world_of("single_label", database, tmp_path)
+
+
+@pytest.fixture
+def labels_world(database: Database, tmp_path: Path) -> World:
+    return world_of("multi_label", database, tmp_path)
+
+
+@pytest.fixture
+def spans_world(database: Database, tmp_path: Path) -> World:
+    return world_of("spans", database, tmp_path)
+
+
+def world_of(problem: str, database: Database, folder: Path) -> World:
     with database.transaction() as connection:
-        made = campaigns.create(connection, NewCampaign("a campaign", ["good", "bad"], "none"))
-    return World(database, Files(tmp_path / "files"), made.id)
+        made = campaigns.create(connection, NewCampaign("a campaign", ["good", "bad"], "none", problem))
+    return World(database, Files(folder / "files"), made.id)

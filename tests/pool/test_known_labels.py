@@ -55,3 +55,46 @@ def test_a_label_that_is_there_stays(world: World) -> None:
     assert world.add_labels(Example("", "a", label="bad"), Example("", "a", label="bad")) == Receipt(
         received=2, duplicates=2
     )
+
+
+def test_several_labels_or_none(labels_world: World) -> None:
+    labels_world.add(Example("one", "a"), Example("two", "b", label=["bad", "good"]))
+
+    receipt = labels_world.add_labels(
+        Example("", "a", label=[]), Example("three"), Example("four", label=["ugly"])
+    )
+
+    assert (receipt.labels, [one.reason for one in receipt.errors]) == (
+        1,
+        [
+            "'labels' is missing: give a list of the campaign's labels, empty where none holds",
+            "the label 'ugly' is not one of the campaign's",
+        ],
+    )
+    with labels_world.database.reading() as connection:
+        assert connection.execute(select(label.c.value).order_by(label.c.version)).scalars().all() == [
+            '["good","bad"]',
+            "[]",
+        ]
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_spans_by_id_are_held_against_the_stored_text(spans_world: World, sealed: bool) -> None:
+    spans_world.add(Example("😀 Bob", "a"), Example("Eve", "b"))
+    if sealed:
+        spans_world.seal()
+
+    receipt = spans_world.add_labels(
+        Example("", "a", label=[{"start": 2, "end": 5, "label": "good"}]),
+        Example("", "b", label=[{"start": 2, "end": 5, "label": "good"}]),
+    )
+
+    assert (receipt.labels, receipt.errors) == (
+        1,
+        [
+            Rejection(
+                2,
+                "the span {'start': 2, 'end': 5, 'label': 'good'} ends beyond the text, which has 3 characters",
+            )
+        ],
+    )

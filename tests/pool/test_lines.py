@@ -147,6 +147,79 @@ def test_where_no_text_is_needed() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("problem", "line", "label"),
+    [
+        ("multi_label", '{"text": "a", "labels": ["x", "y"]}', ["x", "y"]),
+        ("multi_label", '{"text": "a", "labels": []}', []),
+        ("multi_label", '{"text": "a", "labels": null}', None),
+        ("multi_label", '{"text": "a"}', None),
+        ("spans", '{"text": "a", "spans": [[0, 1, "x"]]}', [{"start": 0, "end": 1, "label": "x"}]),
+        ("spans", '{"text": "a", "spans": [], "label": "x"}', []),
+        ("single_label", '{"text": "a", "label": "x", "spans": []}', "x"),
+    ],
+)
+def test_the_field_of_the_problem(problem: str, line: str, label: Any) -> None:
+    assert rows(line, problem=problem) == [Line(1, Example("a", label=label), False)]
+
+
+@pytest.mark.parametrize(
+    ("problem", "line", "reason"),
+    [
+        (
+            "multi_label",
+            '{"text": "a", "label": "x"}',
+            "'label' is given, but this campaign's problem is multi_label: give 'labels', a list of the campaign's "
+            "labels, empty where none holds",
+        ),
+        (
+            "single_label",
+            '{"text": "a", "labels": ["x"]}',
+            "'labels' is given, but this campaign's problem is single_label: give 'label', one of the campaign's "
+            "labels",
+        ),
+        (
+            "spans",
+            '{"text": "a", "labels": ["x"]}',
+            "'labels' is given, but this campaign's problem is spans: give 'spans', a list of objects {start, end, "
+            "label}, empty where there is none",
+        ),
+        ("single_label", '{"text": "a", "label": 3}', "'label' is 3: give a string"),
+        (
+            "multi_label",
+            '{"text": "a", "labels": "x"}',
+            "'labels' is 'x': give a list of the campaign's labels, empty where none holds",
+        ),
+        (
+            "spans",
+            '{"text": "a", "spans": [[0, 1]]}',
+            "'spans' holds [0, 1]: give {start, end, label} or [start, end, label]",
+        ),
+    ],
+)
+def test_the_field_of_another_problem_or_shape_is_told(problem: str, line: str, reason: str) -> None:
+    assert rows(line, problem=problem) == [Rejection(1, reason)]
+
+
+def test_csv_cells_of_labels_and_spans() -> None:
+    body = "text,labels,note\na,x|y,n\nb,,\n"
+    assert rows(body, "csv", problem="multi_label") == [
+        Line(2, Example("a", meta={"note": "n"}, label=["x", "y"]), False),
+        Line(3, Example("b", label=[]), False),
+    ]
+    body = 'text,spans\na,"[[0, 1, ""x""]]"\nb,\nc,0-1 x\n'
+    first, second, third = rows(body, "csv", problem="spans")
+    assert first == Line(2, Example("a", label=[{"start": 0, "end": 1, "label": "x"}]), False)
+    assert second == Line(3, Example("b", label=[]), False)
+    assert isinstance(third, Rejection)
+    assert third.reason.startswith("'spans' is no JSON")
+    (without,) = rows("text\na\n", "csv", problem="multi_label")
+    assert without == Line(2, Example("a"), False)
+    (other,) = rows("text,label\na,x\n", "csv", problem="spans")
+    assert isinstance(other, Rejection)
+    assert other.reason.startswith("'label' is given, but this campaign's problem is spans")
+
+
 texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), min_size=1).filter(
     str.strip
 )

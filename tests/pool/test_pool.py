@@ -107,6 +107,45 @@ def test_the_test_set_is_apart_and_needs_labels(world: World) -> None:
     }
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+def test_spans_are_of_the_text_that_is_kept(spans_world: World, sealed: bool) -> None:
+    """Given a text that is in the pool with other white space, then offsets into the new one are not taken for its."""
+    spans_world.add(Example("Bob  left", "a"), Example("Eve", "b"))
+    if sealed:
+        spans_world.seal()
+
+    receipt = spans_world.add(
+        Example("Bob left", label=[{"start": 4, "end": 8, "label": "good"}]),
+        Example("Bob  left", label=[{"start": 5, "end": 9, "label": "good"}]),
+        Example("new\ttext", label=[]),
+        Example("new text", label=[{"start": 4, "end": 8, "label": "bad"}]),
+        Example("Eve", label=[{"start": 1, "end": 4, "label": "bad"}]),
+    )
+
+    assert (receipt.added, receipt.duplicates, receipt.rejected, receipt.labels) == (1, 1, 3, 2)
+    assert [(one.line, one.reason.split(",")[0]) for one in receipt.errors] == [
+        (1, "the text is in the pool already"),
+        (4, "the text is in the pool already"),
+        (5, "the span {'start': 1"),
+    ]
+    with spans_world.database.reading() as connection:
+        rows = connection.execute(select(label).order_by(label.c.version)).all()
+    assert [row.value for row in rows] == ['[{"start":5,"end":9,"label":"good"}]', "[]"]
+
+
+def test_a_test_set_of_spans(spans_world: World) -> None:
+    receipt = spans_world.add(
+        Example("Bob", label=[{"start": 0, "end": 3, "label": "good"}]), Example("Eve"), kind="test"
+    )
+    assert receipt.errors == [Rejection(2, "a test example needs a 'spans'")]
+    spans_world.seal()
+    with spans_world.database.reading() as connection:
+        (row,) = pool.all_shards(connection, spans_world.id, "test")
+    assert shards.columns(spans_world.files, row.content, ["label"]) == {
+        "label": ['[{"start":0,"end":3,"label":"good"}]']
+    }
+
+
 def test_a_full_shard_is_closed_and_the_next_one_opened(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

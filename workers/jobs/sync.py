@@ -272,8 +272,7 @@ def _score(row: Row[Any]) -> float:
 def _result(row: Row[Any], asks: Problem) -> list[dict[str, Any]]:
     if row.role in BLIND_ROLES or not row.predictions:
         return []
-    shown = row.predictions[-1]
-    return asks.to_result(shown["label"], shown["confidence"])
+    return asks.show(row.predictions[-1])
 
 
 def _task(row: Row[Any], asks: Problem, version: str) -> NewTask:
@@ -282,8 +281,9 @@ def _task(row: Row[Any], asks: Problem, version: str) -> NewTask:
         data["id"] = row.ext_id
     if row.domain is not None:
         data["domain"] = row.domain
+    result = _result(row, asks)
     if row.role not in BLIND_ROLES:
         data["reason"] = row.reason
-        if row.predictions:
-            data["confidence"] = row.predictions[-1]["confidence"]
-    return NewTask(data, version, _score(row), _result(row, asks))
+        if result:  # of what is shown, the least sure
+            data["confidence"] = min(region["score"] for region in result)
+    return NewTask(data, version, _score(row), result)

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Row
 
-from service import curve
+from service import curve, exam, predictions
 from service.pool import pool, shards
 from service.pool.text import draws
-from service.records import Campaign, Place
+from service.predictions import ADAPTER, BASELINE, CONTROL
+from service.records import HEADLINES, Campaign, Place
 from service.store import campaigns, events, labels, rounds, selections
 from workers import adapter, encodings, learner
 from workers.corpus import Corpus, words
@@ -65,13 +66,9 @@ def run(held: Held) -> None:
         lambda words: _telling(held, f"round {number}: {words}"),
     )
     fitted, train_seconds, rate = turn.fitted, turn.train_seconds, turn.predictions.rate
-    arrays = {
-        curve.PLACES: np.array([(place.shard, place.row) for place in places], dtype=np.int32).reshape(-1, 2),
-        curve.ADAPTER: turn.predictions.probabilities,
-        curve.BASELINE: turn.baseline,
-    }
+    models = {ADAPTER: turn.predictions.probabilities, BASELINE: turn.baseline}
     if turn.control is not None:
-        arrays[curve.CONTROL] = turn.control
+        models[CONTROL] = turn.control
     if len(places) < RATE_ROWS:
         rng = np.random.default_rng(round_.seed)
         rate = learner.measure_rate(encoder, fitted, corpus.tokens, corpus.base, rng)
@@ -86,18 +83,14 @@ def run(held: Held) -> None:
     adapter_name = held.folder(f"adapters/{campaign.id}/r{number}")
     predictions_name = held.folder(f"predictions/{campaign.id}/r{number}")
     with files.new(predictions_name) as folder:
-        for name, array in arrays.items():
-            np.save(folder / name, array)
+        predictions.write(folder, places, models)
     with files.new(adapter_name) as folder:
         adapter.save(fitted, folder, campaign.labels, _lineage(campaign, round_, encoder), facts)
     with held.context.database.reading() as connection:
-        truth = curve.truth(connection, files, campaign).labels
-    at = [position for position, place in enumerate(places) if place in truth]
-    answers = np.array([truth[places[position]] for position in at])
-    accuracy = {
-        name: float((arrays[name][at].argmax(axis=1) == answers).mean()) if at else None
-        for name in (curve.ADAPTER, curve.BASELINE)
-    }
+        truth = curve.truth(connection, files, campaign)
+    marked = exam.exam(campaign, files.path(predictions_name), truth, round_.seed)
+    headline = HEADLINES[campaign.problem]
+    scores = {headline: marked.score(ADAPTER), f"baseline_{headline}": marked.score(BASELINE)}
     with held.effects() as connection:
         rounds.change(
             connection,
@@ -115,8 +108,7 @@ def run(held: Held) -> None:
             "round-trained",
             round=number,
             trained_on=len(usable),
-            accuracy=accuracy[curve.ADAPTER],
-            baseline_accuracy=accuracy[curve.BASELINE],
+            **scores,
             seconds=round(train_seconds, 1),
             scoring_rows=round(pool_rows * facts["score_share"]),
             scoring_seconds=round(pool_rows * facts["score_share"] / rate, 1),

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from service.errors import Invalid
-from service.measure import Interval
+from service.measure.intervals import Interval
 from workers.simulation import plot, report
 from workers.simulation.plan import Plan, digest, runs
 from workers.simulation.report import Curve

@@ -55,12 +55,13 @@ def _pairs(path: Path, text_field: str) -> Iterator[tuple[str, str]]:
     for line in lines.read(_chunks(path), form, text_field):
         if isinstance(line, lines.Rejection):
             raise Invalid(f"{path}, line {line.line}: {line.reason}", "data")
-        if line.example.label is None:
+        label = line.example.label
+        if not isinstance(label, str):
             raise Invalid(f"{path}, line {line.number}: 'label' is missing", "data")
         key = digest(line.example.text)
         if key not in seen:
             seen.add(key)
-            yield line.example.text, line.example.label
+            yield line.example.text, label
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from service import measure
+from service.measure.single_label import measure
 from service.pool.text import draws
 from service.records import Campaign
 from service.rounds.decide import Mode
@@ -144,7 +144,7 @@ def _scores(stage: Stage, encoder: Encoder, fitted: learner.Fitted, strategy: st
 
 
 def _metrics(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str, float]:
-    found = measure.measure(probabilities, truth, np.random.default_rng(0))
+    found = measure(probabilities, truth, np.random.default_rng(0))
     assert found is not None  # a test set has texts
     return {
         name: round(getattr(found, name).value, 5) for name in ("accuracy", "macro_f1", "log_loss", "ece")

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from service.measure import Interval
+from service.measure.intervals import Interval
 
 RESAMPLES = 2_000
 REFERENCE = "random"
@@ -135,4 +135,4 @@ def _table(
 def _seconds(points: Sequence[dict[str, Any]], strategy: str, seeds: list[int]) -> float:
     mine = [point for point in points if point["strategy"] == strategy and point["seed"] in seeds]
     total = sum(point["train_s"] + point["score_s"] + point["select_s"] for point in mine)
-    return round(total / len(seeds), 1)
+    return round(float(total) / len(seeds), 1)

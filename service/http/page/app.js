@@ -2,7 +2,7 @@
 
 import { ApiError, campaignPath, download, follow, get, patch, token } from "./api.js";
 import { draw, sentences } from "./chart.js";
-import { el, link, number, percent, points, seconds, time } from "./dom.js";
+import { capital, el, link, metric, number, percent, points, seconds, time } from "./dom.js";
 
 const main = document.getElementById("main");
 const links = document.getElementById("campaign-links");
@@ -221,7 +221,7 @@ function campaignParts(campaign) {
       el(
         "div", {},
         el("h1", {}, campaign.name),
-        el("div", { class: "what" }, phase, el("span", {}, `${campaign.strategy} · ${campaign.labels.length} labels to choose from`), el("span", {}, campaign.model)),
+        el("div", { class: "what" }, phase, el("span", {}, `${campaign.problem.replaceAll("_", " ")} · ${number(campaign.labels.length)} labels · ${campaign.strategy}`), el("span", {}, campaign.model)),
       ),
       el(
         "div", { class: "actions" },
@@ -244,7 +244,7 @@ function campaignParts(campaign) {
           "div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Rounds" },
           el(
             "table", {},
-            el("thead", {}, el("tr", {}, ...["Round", "State", "Accuracy", "Since before", "Trained on", "Labels", "Log. regression", "Training", "Scoring", "Adapter"].map((name) => el("th", { scope: "col" }, name)))),
+            el("thead", {}, el("tr", {}, ...["Round", "State", capital(metric(campaign.headline)), "Since before", "Trained on", "Labels", "Log. regression", "Training", "Scoring", "Adapter"].map((name) => el("th", { scope: "col" }, name)))),
             rounds,
           ),
         ),
@@ -338,15 +338,15 @@ function jobLine(job) {
 }
 
 function roundRow(round, point, fetchFile, campaign) {
-  const accuracy = point?.metrics?.accuracy;
+  const score = point?.metrics?.[campaign.headline];
   const cells = [
     number(round.number),
     el("span", { class: `pill ${{ done: "", failed: "bad" }[round.state] ?? "warm"}`, title: round.error }, round.state),
-    accuracy ? [percent(accuracy.value), el("small", {}, ` ${percent(accuracy.low)} – ${percent(accuracy.high)}`)] : "–",
+    score ? [percent(score.value), el("small", {}, ` ${percent(score.low)} – ${percent(score.high)}`)] : "–",
     point?.change ? [points(point.change.value), el("small", {}, ` ${points(point.change.low)} to ${points(point.change.high)}`)] : "–",
     number(round.trained_on),
     number(round.labels),
-    percent(point?.baseline_accuracy),
+    percent(point?.baseline),
     seconds(round.train_seconds),
     seconds(round.score_seconds),
     ["scoring", "done"].includes(round.state)
@@ -357,7 +357,6 @@ function roundRow(round, point, fetchFile, campaign) {
 }
 
 function taskLine(task, at) {
-  const shown = task.prediction;
   return el(
     "li", {},
     el("span", { class: "place" }, number(at + 1)),
@@ -368,22 +367,33 @@ function taskLine(task, at) {
         "div", { class: "why" },
         el("span", { class: `pill ${task.role === "train" ? "" : "grey"}` }, task.role),
         el("span", {}, task.reason),
-        shown ? el("span", {}, `shown: ${shown.label}${shown.confidence === null || shown.confidence === undefined ? "" : ` (${percent(shown.confidence)})`}`) : null,
+        task.prediction ? el("span", {}, `shown: ${predicted(task)}`) : null,
         task.state === "chosen" ? el("span", {}, "on its way") : link(task.url, "open"),
       ),
     ),
   );
 }
 
+/** What a task shows to its annotator; offsets count characters, not JavaScript's code units. */
+function predicted({ text, prediction }) {
+  const sure = (name, share) => (share === null || share === undefined ? name : `${name} (${percent(share)})`);
+  if (prediction.label !== undefined) return sure(prediction.label, prediction.confidence);
+  const characters = prediction.spans ? [...text] : [];
+  const several = prediction.spans
+    ? prediction.spans.map((one) => sure(`“${characters.slice(one.start, one.end).join("")}” ${one.label}`, one.confidence))
+    : prediction.labels.map((label) => sure(label, prediction.confidences[label]));
+  return several.join(", ") || "none";
+}
+
 function eventWords(event) {
   const facts = Object.entries(event.data)
     .filter(([, value]) => value !== null && value !== 0 && value !== "")
-    .map(([name, value]) => (name === "text" ? value : `${name.replaceAll("_", " ")} ${fact(name, value)}`));
+    .map(([name, value]) => (name === "text" ? value : `${metric(name)} ${fact(name, value)}`));
   return [event.kind.replaceAll("-", " "), facts.join(", ")].filter(Boolean).join(": ");
 }
 
 function fact(name, value) {
-  if (name.includes("accuracy") && typeof value === "number") return percent(value);
+  if (/accuracy|f1/.test(name) && typeof value === "number") return percent(value);
   return typeof value === "number" ? number(value) : typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 

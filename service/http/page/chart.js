@@ -1,43 +1,43 @@
-// The learning curve. Accuracy stands over the number of labels that a model was trained on.
+// The learning curve. The problem's headline metric stands over the number of labels that a model was trained on.
 
-import { number, percent, points } from "./dom.js";
+import { metric, number, percent, points } from "./dom.js";
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export function draw(element, curve) {
   const measured = curve.filter((point) => point.metrics);
   const x = measured.map((point) => point.trained_on);
-  const accuracy = measured.map((point) => point.metrics.accuracy);
-  const baseline = measured.filter((point) => point.baseline_accuracy !== null);
+  const score = measured.map((point) => point.metrics[point.headline]);
+  const baseline = measured.filter((point) => point.baseline !== null);
   const control = measured.filter((point) => point.control);
   const ink = color("--ink");
   const traces = [
-    { x, y: accuracy.map((a) => a.high), mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false },
+    { x, y: score.map((one) => one.high), mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false },
     {
-      x, y: accuracy.map((a) => a.low), mode: "lines", line: { width: 0 }, hoverinfo: "skip",
+      x, y: score.map((one) => one.low), mode: "lines", line: { width: 0 }, hoverinfo: "skip",
       fill: "tonexty", fillcolor: rgba(color("--accent"), 0.16), name: "95 % interval",
     },
     {
-      x: baseline.map((point) => point.trained_on), y: baseline.map((point) => point.baseline_accuracy),
+      x: baseline.map((point) => point.trained_on), y: baseline.map((point) => point.baseline),
       mode: "lines+markers", name: "logistic regression, same labels",
       line: { color: color("--grey"), width: 1.5, dash: "dot" }, marker: { size: 5, symbol: "square" },
       hovertemplate: "%{y:.1%}<extra>logistic regression</extra>",
     },
     {
-      x: control.map((point) => point.control.labels), y: control.map((point) => point.control.accuracy.value),
+      x: control.map((point) => point.control.labels), y: control.map((point) => point.control.score.value),
       error_y: {
         type: "data", symmetric: false, thickness: 1, width: 3, color: rgba(color("--warm"), 0.55),
-        array: control.map((point) => point.control.accuracy.high - point.control.accuracy.value),
-        arrayminus: control.map((point) => point.control.accuracy.value - point.control.accuracy.low),
+        array: control.map((point) => point.control.score.high - point.control.score.value),
+        arrayminus: control.map((point) => point.control.score.value - point.control.score.low),
       },
       mode: "markers", name: "same model, random labels",
       marker: { color: color("--warm"), size: 9, symbol: "diamond-open", line: { width: 2 } },
       hovertemplate: "%{x} random labels: %{y:.1%}<extra></extra>",
     },
     {
-      x, y: accuracy.map((a) => a.value), mode: "lines+markers", name: "adapter",
+      x, y: score.map((one) => one.value), mode: "lines+markers", name: "adapter",
       line: { color: color("--accent"), width: 2.5 }, marker: { size: 7 },
-      text: measured.map((p, at) => `round ${p.round}<br>${p.trained_on} of ${p.labels} labels train<br>95 % interval ${percent(accuracy[at].low)} – ${percent(accuracy[at].high)}`),
+      text: measured.map((p, at) => `round ${p.round}<br>${p.trained_on} of ${p.labels} labels train<br>95 % interval ${percent(score[at].low)} – ${percent(score[at].high)}`),
       hovertemplate: "%{y:.1%}, %{text}<extra></extra>",
     },
   ];
@@ -47,7 +47,7 @@ export function draw(element, curve) {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 13, color: ink },
     xaxis: { ...axis, title: { text: "labels trained on" }, rangemode: "tozero" },
-    yaxis: { ...axis, title: { text: "accuracy" }, tickformat: ".0%" },
+    yaxis: { ...axis, title: { text: metric(measured[0].headline) }, tickformat: ".0%" },
     hoverlabel: { bgcolor: color("--card"), bordercolor: color("--line"), font: { color: ink } },
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
     hovermode: "closest",
@@ -60,10 +60,11 @@ export function draw(element, curve) {
 export function sentences(curve) {
   const last = curve.at(-1);
   if (!last || !last.metrics) return [];
-  const { accuracy, n } = last.metrics;
+  const score = last.metrics[last.headline];
+  const what = last.headline === "accuracy" ? `${percent(score.value)} right` : `${metric(last.headline)} ${percent(score.value)}`;
   const whom = last.measured_on === "test" ? "test examples" : "hold-out examples drawn at random";
   const words = [
-    `Round ${last.round}: ${percent(accuracy.value)} right (95 % interval ${percent(accuracy.low)} to ${percent(accuracy.high)}) on ${number(n)} ${whom}.`,
+    `Round ${last.round}: ${what} (95 % interval ${percent(score.low)} to ${percent(score.high)}) on ${number(last.metrics.n)} ${whom}.`,
   ];
   if (last.change) words.push(`Since the round before: ${interval(last.change)} points.`);
   const gain = last.control && last.control.gain;

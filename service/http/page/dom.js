@@ -25,6 +25,11 @@ export const percent = (value) => (value === null || value === undefined ? "–"
 
 export const points = (value) => `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(100 * value).toFixed(1)}`;
 
+/** A metric's name as people read it: accuracy, macro F1, F1. */
+export const metric = (name) => name.replaceAll("_", " ").replace(/\bf1\b/, "F1");
+
+export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
+
 export function seconds(value) {
   if (value === null || value === undefined) return "–";
   return value < 60 ? `${value.toFixed(1)} s` : `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;

@@ -6,7 +6,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from service.errors import Invalid
-from service.measure import ClassMetrics, Interval, Metrics, measure, paired_difference, wilson
+from service.measure.intervals import Interval
+from service.measure.scores import ClassMetrics
+from service.measure.single_label import SingleLabelMetrics, measure
 
 # True classes 0 0 1 1 2, predicted 0 1 1 1 0.
 PROBABILITIES = np.array(
@@ -20,7 +22,9 @@ def rng() -> Generator:
     return np.random.default_rng(0)
 
 
-def measured(probabilities: NDArray[np.floating], truth: NDArray[np.integer], seed: int = 0) -> Metrics:
+def measured(
+    probabilities: NDArray[np.floating], truth: NDArray[np.integer], seed: int = 0
+) -> SingleLabelMetrics:
     metrics = measure(probabilities, truth, np.random.default_rng(seed))
     assert metrics is not None
     return metrics
@@ -30,6 +34,7 @@ def test_metrics_by_hand() -> None:
     metrics = measured(PROBABILITIES, TRUTH)
 
     assert metrics.n == 5
+    assert metrics.headline == "accuracy"
     assert metrics.accuracy.value == 3 / 5
     assert metrics.confusion == [[1, 1, 0], [0, 2, 0], [1, 0, 0]]
     assert metrics.per_class == [
@@ -91,7 +96,6 @@ def test_of_equal_probabilities_the_first_class_is_predicted() -> None:
 
 def test_nothing_measured_is_none(rng: Generator) -> None:
     assert measure(np.empty((0, 3), np.float32), np.empty(0, np.int64), rng) is None
-    assert paired_difference(np.empty(0, bool), np.empty(0, bool)) is None
 
 
 def test_same_seed_same_intervals() -> None:
@@ -122,7 +126,7 @@ def test_bootstrap_interval_of_a_mean_agrees_with_the_normal_one() -> None:
 
 def test_resampling_in_blocks_covers_every_resample(monkeypatch: pytest.MonkeyPatch) -> None:
     at_once = measured(PROBABILITIES, TRUTH)
-    monkeypatch.setattr("service.measure.CELLS", 5 * 7)  # blocks of 7 resamples, the last one of 6
+    monkeypatch.setattr("service.measure.intervals.CELLS", 5 * 7)  # blocks of 7 resamples, the last one of 6
 
     # Which resamples are drawn does not hang on the blocks.
     assert measured(PROBABILITIES, TRUTH) == at_once
@@ -147,115 +151,6 @@ def test_macro_f1_of_resamples_against_a_plain_count() -> None:
 
     assert macro_f1.low == pytest.approx(low)
     assert macro_f1.high == pytest.approx(high)
-
-
-@pytest.mark.parametrize(
-    ("successes", "n", "low", "high"),
-    [
-        (81, 263, 0.2553, 0.3662),  # Newcombe 1998, table I, method 3
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ],
-)
-def test_wilson_against_the_published_table(successes: int, n: int, low: float, high: float) -> None:
-    interval = wilson(successes, n)
-
-    assert interval.value == successes / n
-    assert interval.low == pytest.approx(low, abs=5e-5)
-    assert interval.high == pytest.approx(high, abs=5e-5)
-
-
-@pytest.mark.parametrize(("share", "n"), [(0.5, 20), (0.8, 50), (0.9, 100), (0.95, 400)])
-def test_wilson_covers(share: float, n: int) -> None:
-    """The exact chance, by the binomial distribution, that the interval holds the true share."""
-    chance = sum(
-        math.comb(n, k) * share**k * (1 - share) ** (n - k)
-        for k in range(n + 1)
-        if wilson(k, n).low <= share <= wilson(k, n).high
-    )
-
-    assert 0.93 <= chance <= 0.97
-
-
-def test_wilson_covers_in_a_simulation() -> None:
-    rng = np.random.default_rng(0)
-    held = 0
-    for _ in range(500):
-        truth = (rng.random(60) >= 0.85).astype(np.int64)
-        accuracy = wilson(int((truth == 0).sum()), 60)
-        held += accuracy.low <= 0.85 <= accuracy.high
-
-    assert 0.92 <= held / 500 <= 0.98
-
-
-@pytest.mark.parametrize(("successes", "n"), [(0, 0), (3, 2), (-1, 4)])
-def test_wilson_refuses_what_is_no_share(successes: int, n: int) -> None:
-    with pytest.raises(Invalid, match=f"{successes} successes of {n}"):
-        wilson(successes, n)
-
-
-def answers(both: int, only_a: int, only_b: int, neither: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    a = np.repeat([True, True, False, False], [both, only_a, only_b, neither])
-    b = np.repeat([True, False, True, False], [both, only_a, only_b, neither])
-    return a, b
-
-
-def test_paired_difference_by_hand() -> None:
-    difference = paired_difference(*answers(both=20, only_a=12, only_b=2, neither=2))
-
-    # Bonett and Price: (12 + 1) / 38 and (2 + 1) / 38.
-    centre, spread = 10 / 38, math.sqrt((16 / 38 - (10 / 38) ** 2) / 38)
-    assert difference is not None
-    assert difference.value == pytest.approx(10 / 36)
-    assert difference.low == pytest.approx(centre - 1.959964 * spread)
-    assert difference.high == pytest.approx(centre + 1.959964 * spread)
-
-
-def test_paired_difference_turns_with_its_arguments() -> None:
-    a, b = answers(both=5, only_a=4, only_b=1, neither=3)
-    forth, back = paired_difference(a, b), paired_difference(b, a)
-
-    assert forth is not None
-    assert back is not None
-    assert (back.value, back.low, back.high) == (-forth.value, -forth.high, -forth.low)
-
-
-def test_few_examples_without_a_difference_leave_room_for_one() -> None:
-    difference = paired_difference(*answers(both=5, only_a=0, only_b=0, neither=0))
-
-    assert difference is not None
-    assert difference.value == 0
-    assert difference.low == -difference.high
-    assert difference.high > 0.3
-
-
-@pytest.mark.parametrize("n", [1, 3, 50])
-def test_the_greatest_difference_stays_within_bounds(n: int) -> None:
-    difference = paired_difference(*answers(both=0, only_a=n, only_b=0, neither=0))
-
-    assert difference is not None
-    assert difference.value == 1.0
-    assert difference.low < 1.0
-    assert difference.high == 1.0
-
-
-@pytest.mark.parametrize("n", [30, 100, 400])
-def test_paired_difference_covers(n: int) -> None:
-    rng = np.random.default_rng(n)
-    held = 0
-    for _ in range(1000):
-        # Right together in .7, only a in .12, only b in .06: a true difference of .06.
-        difference = paired_difference(*answers(*rng.multinomial(n, [0.7, 0.12, 0.06, 0.12]).tolist()))
-        assert difference is not None
-        held += difference.low <= 0.06 <= difference.high
-
-    assert 0.93 <= held / 1000 <= 0.995
-
-
-def test_answers_that_are_not_pairs() -> None:
-    with pytest.raises(Invalid, match=r"\(2,\) and \(3,\) answers cannot be paired"):
-        paired_difference(np.ones(2, bool), np.ones(3, bool))
 
 
 @pytest.mark.parametrize(

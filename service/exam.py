@@ -1,0 +1,179 @@
+"""Exams: the models of one round before the examples whose answers are known, whatever the problem."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from service import predictions
+from service.answers import Coded
+from service.measure import intervals, multi_label, single_label, spans
+from service.measure.intervals import Interval
+from service.measure.multi_label import MultiLabelMetrics
+from service.measure.single_label import SingleLabelMetrics
+from service.measure.spans import SpanMetrics
+from service.predictions import ADAPTER
+from service.records import Campaign, Place
+
+Metrics: TypeAlias = SingleLabelMetrics | MultiLabelMetrics | SpanMetrics
+Marks: TypeAlias = NDArray[Any]
+"""What the headline metric is summed from, a row an example: right or wrong (n,), or counts (n, C, 3)."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The examples that measure, and what is true of them, in class numbers. Equal ones hash alike."""
+
+    source: str
+    """"test" or "hold-out"."""
+    answers: dict[Place, Coded]
+
+    def __hash__(self) -> int:
+        return hash((self.source, frozenset(self.answers.items())))
+
+
+@dataclass(frozen=True)
+class Exam(ABC):
+    """One round's predictions, in `folder`, against the truth. Equal ones have equal marks and hash alike."""
+
+    folder: Path
+    known: Truth
+    classes: int
+    seed: int
+    thresholds: tuple[tuple[str, tuple[float, ...]], ...]
+
+    @cached_property
+    def at(self) -> NDArray[np.int64]:
+        """(n,) positions in the predictions of what is predicted and known, ascending."""
+        stored = predictions.places(self.folder)
+        return np.array([at for at, one in enumerate(stored) if one in self.known.answers], dtype=np.int64)
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """The n examples."""
+        stored = predictions.places(self.folder)
+        return [stored[at] for at in self.at]
+
+    @property
+    def rng(self) -> Generator:
+        return np.random.default_rng(self.seed)
+
+    @property
+    def truth(self) -> list[Any]:
+        """Of the n examples."""
+        return [self.known.answers[place] for place in self.places]
+
+    def has(self, model: str) -> bool:
+        """Whether the model took part, and there is something to mark."""
+        return bool(len(self.at)) and predictions.has(self.folder, model)
+
+    def score(self, model: str) -> float | None:
+        """The headline metric; None where there is nothing to mark."""
+        return self.interval(self.marks(model)).value if self.has(model) else None
+
+    @abstractmethod
+    def metrics(self) -> Metrics | None:
+        """All metrics of the round's adapter; None where there is nothing to mark."""
+
+    @abstractmethod
+    def marks(self, model: str) -> Marks: ...
+
+    @abstractmethod
+    def interval(self, marks: Marks) -> Interval:
+        """The headline metric of n >= 1 marks."""
+
+    @abstractmethod
+    def difference(self, ours: Marks, theirs: Marks) -> Interval | None:
+        """Our headline metric minus theirs, on the same examples; None where there are none."""
+
+
+class _SingleLabel(Exam):
+    def metrics(self) -> SingleLabelMetrics | None:
+        return single_label.measure(self._said(ADAPTER), np.array(self.truth, np.int64), self.rng)
+
+    def marks(self, model: str) -> Marks:
+        right: Marks = self._said(model).argmax(axis=1) == np.array(self.truth, np.int64)
+        return right
+
+    def interval(self, marks: Marks) -> Interval:
+        return intervals.wilson(int(marks.sum()), len(marks))
+
+    def difference(self, ours: Marks, theirs: Marks) -> Interval | None:
+        return intervals.paired_shares(ours, theirs)
+
+    def _said(self, model: str) -> NDArray[np.floating]:
+        return predictions.probabilities(self.folder, model)[self.at]
+
+
+class _MultiLabel(Exam):
+    def metrics(self) -> MultiLabelMetrics | None:
+        said, decided = self._said(ADAPTER)
+        return multi_label.measure(said, decided, self._true, self.rng)
+
+    def marks(self, model: str) -> Marks:
+        return multi_label.counts(self._said(model)[1], self._true)
+
+    def interval(self, marks: Marks) -> Interval:
+        return multi_label.headline(marks, self.rng)
+
+    def difference(self, ours: Marks, theirs: Marks) -> Interval | None:
+        return multi_label.difference(ours, theirs, self.rng)
+
+    @cached_property
+    def _true(self) -> NDArray[np.bool_]:
+        """(n, C)."""
+        true = np.zeros((len(self.at), self.classes), np.bool_)
+        for row, answer in zip(true, self.truth, strict=True):
+            row[list(answer)] = True
+        return true
+
+    def _said(self, model: str) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+        """(n, C) probabilities, and which labels are decided."""
+        said = predictions.probabilities(self.folder, model)[self.at]
+        return said, said >= np.array(dict(self.thresholds)[model])
+
+
+class _Spans(Exam):
+    def metrics(self) -> SpanMetrics | None:
+        said = self._said(ADAPTER)
+        texts = len(self.at)
+        return spans.measure(said.rows, self._true, texts, self.classes, self.rng, said.confidence)
+
+    def marks(self, model: str) -> Marks:
+        return spans.counts(self._said(model).rows, self._true, len(self.at), self.classes)
+
+    def interval(self, marks: Marks) -> Interval:
+        return spans.headline(marks, self.rng)
+
+    def difference(self, ours: Marks, theirs: Marks) -> Interval | None:
+        return spans.difference(ours, theirs, self.rng)
+
+    @cached_property
+    def _true(self) -> NDArray[np.int64]:
+        """(m, 4)."""
+        rows = [(at, *span) for at, answer in enumerate(self.truth) for span in answer]
+        return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+    def _said(self, model: str) -> predictions.Spans:
+        return predictions.spans(self.folder, model).of(self.at)
+
+
+_KINDS: dict[str, type[Exam]] = {"single_label": _SingleLabel, "multi_label": _MultiLabel, "spans": _Spans}
+
+
+def exam(
+    campaign: Campaign,
+    folder: Path,
+    known: Truth,
+    seed: int,
+    thresholds: Mapping[str, Sequence[float]] | None = None,
+) -> Exam:
+    """The exam of a round with its predictions in `folder`; `thresholds` of each model where labels are several."""
+    fixed = tuple((model, tuple(each)) for model, each in (thresholds or {}).items())
+    return _KINDS[campaign.problem](folder, known, len(campaign.labels), seed, fixed)
