@@ -29,7 +29,7 @@ from workers.encoder import POOLING, Encoder
 from workers.learner import Fitted
 from workers.recipe import Recipe
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST, HEAD, LORA = "postil.json", "head.safetensors", "adapter_model.safetensors"
 PREFIX = "base_model.model."
 PACKAGES = ("torch", "transformers", "peft", "safetensors", "numpy", "scikit-learn")
@@ -70,12 +70,13 @@ def save(
         save_arrays({"weight": fitted.weight, "bias": fitted.bias}, passing / HEAD)
         manifest = {
             "format": FORMAT,
-            "problem": "single_label",
+            "problem": fitted.problem,
             "pooling": POOLING,
             "max_length": fitted.max_length,
             "scale": fitted.recipe.scale,
             "labels": list(labels),
             "temperature": fitted.temperature,
+            "thresholds": fitted.thresholds,
             "recipe": asdict(fitted.recipe),
             "metrics": {**metrics, "training": dict(fitted.metrics)},
             "lineage": {
@@ -136,6 +137,8 @@ def load(encoder: Encoder, folder: Path | str) -> tuple[Fitted, dict[str, Any]]:
         weight=head["weight"],
         bias=head["bias"],
         temperature=manifest["temperature"],
+        thresholds=None if manifest["thresholds"] is None else tuple(manifest["thresholds"]),
+        problem=manifest["problem"],
         recipe=recipe,
         seed=manifest["lineage"]["seed"],
         metrics=manifest["metrics"]["training"],

@@ -45,6 +45,30 @@ def fit(
     return coefficients, intercepts
 
 
+def fit_each(
+    embeddings: NDArray[np.floating],
+    labels: NDArray[np.bool_],
+    weights: NDArray[np.float32],
+    inverse_penalty: float,
+) -> tuple[Floats, Floats]:
+    """The same for labels (n, C) that do not exclude each other: a regression for each (one against the rest).
+
+    A label that no text has gets the logit of 1 / (2 n + 2), one that all have its opposite (Krichevsky and Trofimov).
+    """
+    n, classes = labels.shape
+    coefficients = np.zeros((classes, embeddings.shape[1]), np.float32)
+    intercepts = np.empty(classes, np.float32)
+    for one in range(classes):
+        share = labels[:, one].mean()
+        if 0 < share < 1:
+            model = LogisticRegression(C=inverse_penalty, max_iter=1_000)
+            model.fit(embeddings.astype(np.float32), labels[:, one], weights / weights.mean())
+            coefficients[one], intercepts[one] = model.coef_[0], model.intercept_[0]
+        else:
+            intercepts[one] = np.log(2 * n + 1) * (1 if share else -1)
+    return coefficients, intercepts
+
+
 def predict(coefficients: Floats, intercepts: Floats, embeddings: NDArray[np.floating]) -> Floats:
     """(m, classes) probabilities of `embeddings` (m, d)."""
     return softmax(embeddings.astype(np.float32) @ coefficients.T + intercepts)

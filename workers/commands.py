@@ -46,9 +46,10 @@ def simulate(
     seeds: Annotated[int, typer.Option(help="Campaigns of each strategy.")] = 3,
     noise: Annotated[float, typer.Option(help="Share of answers that are wrong.")] = 0.0,
     random_share: Annotated[float, typer.Option(help="Share of each batch that is drawn at random.")] = 0.2,
+    problem: Annotated[str, typer.Option(help="single_label or multi_label.")] = "single_label",
     metric: Annotated[
-        str, typer.Option(help="accuracy, macro_f1, log_loss or ece, for table and plot.")
-    ] = "accuracy",
+        str | None, typer.Option(help="For table and plot: accuracy, macro_f1, micro_f1, log_loss, ece, …")
+    ] = None,
     text_field: Annotated[str, typer.Option(help="The field that holds the text.")] = "text",
     jobs: Annotated[int, typer.Option(help="Campaigns at a time, each in a process of its own.")] = 1,
 ) -> None:
@@ -72,5 +73,6 @@ def simulate(
         random_share,
         metric,
         text_field,
+        problem,
         jobs,
     )

@@ -1,17 +1,17 @@
-"""Training and asking: a linear head on a resident encoder, joined by LoRA, for one label per text.
+"""Training and asking: a linear head on a resident encoder, joined by LoRA, for labels of whole texts.
 
 A text's embedding is the encoder's mean-pooled output of length 1. The head reads two of them, e (d,) of the encoder
-with LoRA and f (d,) of the encoder as it is: logits are scale · (W·[e, f] + b), and probabilities
-softmax(logits / temperature). Its half for f comes from `workers.linear` (labels, their names, pseudo-labels), its half
-for e is trained together with LoRA, and cross-validation decides how much of each there is. f is computed once for the
-whole pool.
+with LoRA and f (d,) of the encoder as it is: logits are scale · (W·[e, f] + b), and probabilities the softmax of
+logits / temperature, or where labels do not exclude each other the sigmoid. The half for f comes from `workers.linear`
+(labels, their names, pseudo-labels), the half for e is trained together with LoRA, and cross-validation decides how
+much of each there is. f is computed once for the whole pool.
 
 No SQL, no files: arrays in and out (`workers.adapter` reads and writes what is fitted here).
 """
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from service.errors import Invalid
-from workers import baseline, linear, lora
+from workers import linear, lora
 from workers.corpus import Corpus
 from workers.encoder import Encoder, Progress
-from workers.linear import CONTEST_ROWS, Floats, Head, Held, Lesson, Linear, Rows
+from workers.linear import CONTEST_ROWS, Head, Held, Lesson, Linear
+from workers.objective import OBJECTIVES, Floats, Labels, Rows, thresholds
 from workers.recipe import Recipe
 from workers.tokens import Tokens
 
@@ -32,8 +33,10 @@ FROZEN_ROWS = 8_192
 COMMITTEE, DROPOUT = 10, 0.2
 LORA_FOLDS = 3
 """LoRA is tried on one of so many parts of the labels, having learned from the others."""
-LORA_SHARES = (0.5, 1.0)
+LORA_SHARE = 0.5
 """Of LoRA's head in the final one, where it has a part."""
+THRESHOLD_ROWS = 2_000
+"""Texts that thresholds are fitted on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +53,14 @@ class Fitted:
     bias: Floats
     """(C,); far below zero for classes without a label."""
     temperature: float
+    thresholds: tuple[float, ...] | None
+    """(C,) from which probability on a label is decided, in multi_label."""
+    problem: str
     recipe: Recipe
     seed: int
     metrics: Mapping[str, Any]
     """`fit`'s cross-validation. `linear`: what `workers.linear` found; `lora`: its `share` of the head (0: none), and
-    where it was tried the held-out `rows`, `accuracy` and `log_loss` of both with it and without."""
+    where it was tried the held-out `rows`, and the `log_loss` of them with it and without."""
 
     @property
     def frozen(self) -> bool:
@@ -82,14 +88,17 @@ def fit(
     encoder: Encoder,
     corpus: Corpus,
     rows: NDArray[np.integer],
-    labels: NDArray[np.integer],
+    labels: Labels,
     weights: Floats,
     classes: int,
     seed: int,
     recipe: Recipe | None = None,
+    problem: str = "single_label",
     progress: Progress | None = None,
 ) -> Fitted:
-    """Train on `rows` (n,) of the corpus with `labels` (n,) in 0..classes - 1 and `weights` (n,).
+    """Train on `rows` (n,) of the corpus with `labels` and `weights` (n,).
+
+    `labels`: (n,) in 0..classes - 1, or in multi_label (n, classes) booleans.
 
     The corpus's other texts are looked at without a label, for pseudo-labels; its `names`, where it has some, are
     `classes` many. LoRA joins where there are labels enough for it, unless that is clearly worse on held-out labels.
@@ -102,7 +111,7 @@ def fit(
         raise Invalid(
             f"{len(rows)} texts, {len(labels)} labels and {len(weights)} weights: one of each is needed"
         )
-    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+    if labels.ndim == 1 and len(labels) and not 0 <= labels.min() <= labels.max() < classes:
         raise Invalid(
             f"labels run from {labels.min()} to {labels.max()}, not within 0..{classes - 1}", "labels"
         )
@@ -111,10 +120,12 @@ def fit(
     kept = np.flatnonzero(weights > 0)
     if not len(kept):
         raise Invalid("there is no label with a weight above zero to learn from", "labels")
+    aim = OBJECTIVES[problem]
     lesson = Lesson(
+        aim,
         corpus,
         np.asarray(rows, np.int64)[kept],
-        np.asarray(labels, np.int64)[kept],
+        labels[kept],
         (weights[kept] / weights[kept].mean()).astype(np.float32),
         classes,
         recipe,
@@ -137,7 +148,7 @@ def fit(
     elif progress:
         progress(1, 1)
     scale = np.float32(recipe.scale)
-    return Fitted(
+    fitted = Fitted(
         base=encoder.name,
         key=encoder.key,
         max_length=encoder.max_length,
@@ -145,10 +156,20 @@ def fit(
         weight=np.hstack([adapted_head.weight, head.weight]).astype(np.float32) / scale,
         bias=(adapted_head.bias + head.bias).astype(np.float32) / scale,
         temperature=temperature,
+        thresholds=None,
+        problem=problem,
         recipe=recipe,
         seed=seed,
         metrics={"linear": frozen.metrics, "lora": facts},
     )
+    if problem != "multi_label":
+        return fitted
+    free = np.setdiff1d(np.arange(len(corpus)), lesson.rows)
+    some = (
+        np.sort(rng.choice(free, min(THRESHOLD_ROWS, len(free)), replace=False)) if len(free) else lesson.rows
+    )
+    found = predict(encoder, fitted, corpus.tokens, corpus.base, some).probabilities
+    return replace(fitted, thresholds=tuple(thresholds(found).tolist()))
 
 
 def predict(
@@ -173,7 +194,7 @@ def predict(
         raise Invalid(
             f"the adapter was trained on {fitted.base} ({fitted.key}), not on {encoder.name} ({encoder.key})"
         )
-    started = time.perf_counter()
+    started, aim = time.perf_counter(), OBJECTIVES[fitted.problem]
     n = len(tokens) if rows is None else len(rows)
     own = np.arange(n) if rows is None or base is None else rows
     base = encoder.embed(tokens, rows) if base is None else base
@@ -185,11 +206,11 @@ def predict(
     for batch, adapted in _passes(encoder, fitted, tokens, rows, n):
         known = base[own[batch]].astype(np.float32)
         z = _logits(fitted.recipe, fitted.weight, fitted.bias, adapted, known)
-        probabilities[batch] = baseline.softmax(z / fitted.temperature)
+        probabilities[batch] = aim.probabilities(z / np.float32(fitted.temperature))
         if masks is not None and members is not None:
             for member, mask in zip(members, masks, strict=True):
                 z = _logits(fitted.recipe, fitted.weight * mask, fitted.bias, adapted, known)
-                member[batch] = baseline.softmax(z / fitted.temperature)
+                member[batch] = aim.probabilities(z / np.float32(fitted.temperature))
         if vectors is not None:
             vectors[batch] = known if adapted is None else adapted
         done += len(batch)
@@ -236,7 +257,7 @@ def _dropout(fitted: Fitted) -> NDArray[np.float32]:
 
 def _worth_trying(lesson: Lesson) -> bool:
     """Whether there are labels enough for LoRA to learn from, and for a look at whether it did."""
-    seen = len(np.unique(lesson.labels))
+    seen = int(lesson.members.any(axis=0).sum())
     return (
         seen > 1
         and len(lesson.rows) >= lesson.recipe.contest * seen
@@ -288,39 +309,31 @@ class _Trainer:
 def _contest(train: _Trainer, temperature: float) -> tuple[dict[str, Any], float]:
     """(facts with LoRA's `share`, the temperature): measured on one part of the labels, held out of both models.
 
-    LoRA has its part unless that does clearly worse, by more than two standard errors of the paired difference in
-    accuracy: a model on a part of the labels is poorer, and LoRA more so than logistic regression. How large its part
-    is goes by log loss.
+    LoRA has its part unless that does clearly worse, by more than two standard errors of the paired difference in log
+    loss: a model on a part of the labels is poorer, and LoRA more so than logistic regression.
     """
     lesson, encoder = train.lesson, train.encoder
     at, test = lesson.splits(LORA_FOLDS, train.rng)[0]
     part = lesson.part(at)
-    if not train.frozen.names:  # a class without a label in this part says nothing about either model
-        test = test[np.isin(lesson.labels[test], part.labels)]
+    if not train.frozen.names:
+        test = lesson.known(test, part)
     if len(test) < CONTEST_ROWS:
         return {"share": 0.0}, temperature
-    labels, weights = lesson.labels[test], lesson.weights[test]
-    linear_head = linear.head(part, train.frozen, train.rng, without=lesson.rows)
-    without = Held(linear_head.logits(lesson.points(test)), labels, weights)
+    head = linear.head(part, train.frozen, train.rng, without=lesson.rows)
+    without = Held(
+        lesson.objective, head.logits(lesson.points(test)), lesson.labels[test], lesson.weights[test]
+    )
     adapted = train(part)
-    tokens, weights_by_name = lesson.corpus.tokens, lora.merged(encoder, adapted.matrices, lesson.recipe)
-    z = adapted.head.logits(encoder.embed(tokens, lesson.rows[test], weights=weights_by_name))
-    mixes = [Held((1 - share) * without.logits + share * z, labels, weights) for share in LORA_SHARES]
-    best = int(np.argmin([linear.best_log_loss(mix) for mix in mixes]))
-    lost = without.correct().astype(float) - mixes[best].correct()
+    merged = lora.merged(encoder, adapted.matrices, lesson.recipe)
+    e = encoder.embed(lesson.corpus.tokens, lesson.rows[test], weights=merged)
+    both = without.mixed(adapted.head.logits(e), LORA_SHARE)
+    weights, lost = without.weights, both.losses() - without.losses()
     mean = np.average(lost, weights=weights)
     error = np.sqrt((weights**2 * (lost - mean) ** 2).sum()) / weights.sum()
-    share = LORA_SHARES[best] if mean <= 2 * error else 0.0
-    facts = {
-        "share": share,
-        "rows": len(test),
-        "with": {
-            "accuracy": mixes[best].accuracy(),
-            "log_loss": mixes[best].log_loss(mixes[best].temperature()),
-        },
-        "without": {"accuracy": without.accuracy(), "log_loss": without.log_loss(without.temperature())},
-    }
-    return facts, mixes[best].temperature() if share else temperature
+    share = LORA_SHARE if mean <= 2 * error else 0.0
+    found = {"with": both.best_log_loss(), "without": without.best_log_loss()}
+    facts = {"share": share, "rows": len(test), "log_loss": found}
+    return facts, both.temperature() if share else temperature
 
 
 def _logits(recipe: Recipe, weight: Floats, bias: Floats, adapted: Floats | None, base: Floats) -> Floats:

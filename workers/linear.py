@@ -6,23 +6,17 @@ harmful where they are not. Cross-validation on the labels at hand decides how m
 has both cases.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
-from workers import baseline
+from workers import objective
 from workers.corpus import Corpus
+from workers.objective import Floats, Labels, Objective, Rows
 from workers.recipe import Recipe
 
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
-
-TEMPERATURES = (0.05, 5.0)
-TEMPERATURE_ROWS = 50
-"""With fewer cross-fitted rows a temperature does more harm than good, and stays 1."""
 CONTEST_ROWS = 20
 """With fewer held-out rows a comparison is a lottery."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -31,28 +25,40 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What is learned from: `labels` (n,), classes of the corpus's `rows` (n,), with `weights` (n,), 1 on average."""
+    """What is learned from: `labels` (n, …) of the corpus's `rows` (n,), with `weights` (n,), 1 on average."""
 
+    objective: Objective
     corpus: Corpus
     rows: Rows
-    labels: Rows
+    labels: Labels
     weights: Floats
     classes: int
     recipe: Recipe
 
+    @property
+    def members(self) -> NDArray[np.bool_]:
+        """(n, C)"""
+        return self.objective.members(self.labels, self.classes)
+
     def part(self, at: Rows) -> "Lesson":
         """The lesson of the labels at these positions alone."""
-        return Lesson(
-            self.corpus, self.rows[at], self.labels[at], self.weights[at], self.classes, self.recipe
-        )
+        return replace(self, rows=self.rows[at], labels=self.labels[at], weights=self.weights[at])
+
+    def known(self, at: Rows, part: "Lesson") -> Rows:
+        """Those of these positions whose classes all occur in a part of the lesson: of others it can say nothing."""
+        return at[~(self.members[at] & ~part.members.any(axis=0)).any(axis=1)]
 
     def points(self, at: Rows) -> Floats:
         """(len(at), d) base embeddings of the labels at these positions."""
         return self.corpus.base[self.rows[at]].astype(np.float32)
 
+    def each(self) -> Labels:
+        """(C, …) labels of C texts, one of each class and of no other."""
+        return np.arange(self.classes) if self.labels.ndim == 1 else np.eye(self.classes, dtype=np.bool_)
+
     def splits(self, folds: int, rng: np.random.Generator) -> list[tuple[Rows, Rows]]:
         """(positions to learn from, positions held out), each position held out once."""
-        fold = _folds(self.labels, folds, rng)
+        fold = _folds(self.members, folds, rng)
         return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in np.unique(fold)]
 
 
@@ -77,23 +83,27 @@ class Head:
 class Held:
     """Predictions of labels by models that did not learn from them."""
 
+    objective: Objective
     logits: Floats
     """(m, C)"""
-    labels: Rows
+    labels: Labels
     weights: Floats
 
     def temperature(self) -> float:
-        return temperature(self.logits, self.labels, self.weights)
+        return objective.temperature(self.objective, self.logits, self.labels, self.weights)
 
-    def log_loss(self, temperature: float = 1.0) -> float:
-        return log_loss(baseline.softmax(self.logits / np.float32(temperature)), self.labels, self.weights)
+    def best_log_loss(self) -> float:
+        """At its own best temperature: models are compared by what they know, not by how loudly they say it."""
+        return objective.scaled(self.objective, self.logits, self.labels, self.weights)[1]
 
-    def correct(self) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = self.logits.argmax(1) == self.labels
-        return found
+    def losses(self) -> NDArray[np.float64]:
+        """(m,), at the best temperature."""
+        t = objective.scaled(self.objective, self.logits, self.labels, self.weights)[0]
+        return self.objective.losses(self.objective.probabilities(self.logits / np.float32(t)), self.labels)
 
-    def accuracy(self) -> float:
-        return float(np.average(self.correct(), weights=self.weights))
+    def mixed(self, other: Floats, share: float) -> "Held":
+        """Predictions whose logits are (1 - share) of these and `share` of the others (m, C)."""
+        return replace(self, logits=np.float32(1 - share) * self.logits + np.float32(share) * other)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,30 +123,27 @@ class Linear:
         facts: dict[str, Any] = {"names": self.names, "pseudo_labels": self.share, "rows": 0}
         if self.held is None:
             return facts
-        t = self.held.temperature()
-        measured = {"accuracy": self.held.accuracy(), "log_loss": self.held.log_loss(t)}
-        return facts | {"rows": len(self.held.labels)} | measured
+        return facts | {"rows": len(self.held.labels), "log_loss": self.held.best_log_loss()}
 
 
 def fit(lesson: Lesson, rng: np.random.Generator) -> Linear:
     """The head for this lesson; names and pseudo-labels have the part in it that cross-validation finds best."""
     every = np.arange(len(lesson.rows))
-    pool = len(lesson.corpus) > len(every)
+    # Labels that do not exclude each other would have to spread each on its own: not tried.
+    pool = len(lesson.corpus) > len(every) and lesson.labels.ndim == 1
     parts = lesson.splits(lesson.recipe.folds(len(every)), rng) if len(every) > 1 else []
     names = lesson.corpus.names is not None
     if names:
         with_names, without = (_held(lesson, parts, use, seen=True) for use in (True, False))
         if with_names is not None and without is not None:
-            names = best_log_loss(with_names) <= best_log_loss(without)
+            names = with_names.best_log_loss() <= without.best_log_loss()
     held = _held(lesson, parts, names)
     if held is None or len(held.labels) < CONTEST_ROWS or not pool:
         return Linear(_regression(lesson, names), names, 0.0, held)
     spread = _held(lesson, parts, names, rng=rng)
     assert spread is not None  # the same rows are held out
-    mixes = [
-        Held((1 - share) * held.logits + share * spread.logits, held.labels, held.weights) for share in SHARES
-    ]
-    best = int(np.argmin([best_log_loss(mix) for mix in mixes]))
+    mixes = [held.mixed(spread.logits, share) for share in SHARES]
+    best = int(np.argmin([mix.best_log_loss() for mix in mixes]))
     return Linear(_mixed(lesson, names, SHARES[best], rng), names, SHARES[best], mixes[best])
 
 
@@ -186,32 +193,6 @@ def pseudo_labels(
     return rows, found[rows]
 
 
-def temperature(logits: Floats, labels: Rows, weights: Floats) -> float:
-    """The divisor of `logits` (n, C) with the least weighted log loss (Guo et al., arXiv:1706.04599)."""
-    return _scaled(logits, labels, weights)[0] if len(labels) >= TEMPERATURE_ROWS else 1.0
-
-
-def log_loss(probabilities: Floats, labels: Rows, weights: Floats) -> float:
-    """Weighted mean of -log of the right class's probability, none counted as less than 1e-6."""
-    right = probabilities[np.arange(len(labels)), labels]
-    return float(np.average(-np.log(np.maximum(right, 1e-6)), weights=weights))
-
-
-def best_log_loss(held: Held) -> float:
-    """At its own best temperature: models are compared by what they know, not by how loudly they say it."""
-    return _scaled(held.logits, held.labels, held.weights)[1]
-
-
-def _scaled(logits: Floats, labels: Rows, weights: Floats) -> tuple[float, float]:
-    """(the best temperature, its log loss)"""
-    found = minimize_scalar(
-        lambda log_t: log_loss(baseline.softmax(logits / np.float32(np.exp(log_t))), labels, weights),
-        bounds=(float(np.log(TEMPERATURES[0])), float(np.log(TEMPERATURES[1]))),
-        method="bounded",
-    )
-    return float(np.exp(found.x)), float(found.fun)
-
-
 def _held(
     lesson: Lesson,
     parts: list[tuple[Rows, Rows]],
@@ -227,7 +208,7 @@ def _held(
     for train, test in parts:
         part = lesson.part(train)
         if seen or not names:
-            test = test[np.isin(lesson.labels[test], part.labels)]
+            test = lesson.known(test, part)
         if not len(test):
             continue
         extra = pseudo_labels(part, names, rng, without=lesson.rows) if rng is not None else ()
@@ -236,7 +217,7 @@ def _held(
     if not at:
         return None
     rows = np.concatenate(at)
-    return Held(np.concatenate(logits), lesson.labels[rows], lesson.weights[rows])
+    return Held(lesson.objective, np.concatenate(logits), lesson.labels[rows], lesson.weights[rows])
 
 
 def _regression(lesson: Lesson, names: bool, rows: Rows | None = None, labels: Rows | None = None) -> Head:
@@ -244,27 +225,27 @@ def _regression(lesson: Lesson, names: bool, rows: Rows | None = None, labels: R
     points, classes, weights = [lesson.points(np.arange(len(lesson.rows)))], [lesson.labels], [lesson.weights]
     if names and lesson.corpus.names is not None:
         points.append(lesson.corpus.names.base.astype(np.float32))
-        classes.append(np.arange(lesson.classes))
+        classes.append(lesson.each())
         weights.append(np.ones(lesson.classes, np.float32))
     if rows is not None and labels is not None:
         points.append(lesson.corpus.base[rows].astype(np.float32))
         classes.append(labels)
         weights.append(np.ones(len(rows), np.float32))
     return Head(
-        *baseline.fit(
-            np.concatenate(points),
-            np.concatenate(classes),
-            np.concatenate(weights),
-            lesson.classes,
-            lesson.recipe.inverse_penalty,
+        *lesson.objective.regression(
+            np.concatenate(points), np.concatenate(classes), np.concatenate(weights), lesson.classes
         )
     )
 
 
-def _folds(labels: Rows, folds: int, rng: np.random.Generator) -> Rows:
-    """(n,) fold of each row: rows of one class are dealt out in turn, so every fold has its share of each."""
-    order = rng.permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]
-    fold = np.empty(len(labels), np.int64)
-    fold[order] = np.arange(len(labels)) % folds
+def _folds(members: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> Rows:
+    """(n,) fold of each row: rows of one class are dealt out in turn, so every fold has its share of each.
+
+    Of several labels the rarest counts.
+    """
+    rarest = np.where(members, members.sum(axis=0), len(members) + 1).argmin(axis=1)
+    order = rng.permutation(len(members))
+    order = order[np.argsort(rarest[order], kind="stable")]
+    fold = np.empty(len(members), np.int64)
+    fold[order] = np.arange(len(members)) % folds
     return fold

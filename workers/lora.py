@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
 
 from workers import baseline
 from workers.batches import shuffled
 from workers.encoder import Encoder
-from workers.linear import Floats, Head, Lesson
+from workers.linear import Head, Lesson
+from workers.objective import Floats
 from workers.recipe import Recipe
 from workers.tokens import Tokens, concat
 
@@ -49,36 +50,39 @@ def train(
     `pseudo`: (rows of the corpus, their classes), trained on in batches of their own beside the others, with weight
     2 · `share`, at most 1.
     """
-    corpus, recipe, device = lesson.corpus, lesson.recipe, encoder.device.name
-    tokens, classes = corpus.tokens.take(lesson.rows), lesson.labels
-    points, weights = lesson.points(np.arange(len(classes))), lesson.weights
+    corpus, recipe, device, aim = lesson.corpus, lesson.recipe, encoder.device.name, lesson.objective
+    tokens, members = corpus.tokens.take(lesson.rows), lesson.members
+    points, weights = lesson.points(np.arange(len(members))), lesson.weights
     if names and corpus.names is not None:
         tokens = concat([tokens, corpus.names.tokens])
-        classes = np.concatenate([classes, np.arange(lesson.classes)])
+        members = np.concatenate([members, np.eye(lesson.classes, dtype=np.bool_)])
         points = np.concatenate([points, corpus.names.base.astype(np.float32)])
         weights = np.concatenate([weights, np.ones(lesson.classes, np.float32)])
-    seen, compact = np.unique(classes, return_inverse=True)
+    seen: NDArray[np.bool_] = np.asarray(members.any(axis=0))
     noise = torch.Generator().manual_seed(int(rng.integers(2**63)))
     lora = matrices(encoder, recipe, noise)
-    weight = torch.randn(len(seen), encoder.dimension, generator=noise) * 0.02
-    if len(lesson.rows) < recipe.prototypes * len(seen):
-        means = np.stack([points[compact == c].mean(0) for c in range(len(seen))])
-        weight = normalize(torch.from_numpy(means), dim=1)
-    weight, bias = weight.to(device), torch.zeros(len(seen), device=device)
+    weight = torch.randn(lesson.classes, encoder.dimension, generator=noise) * 0.02
+    if len(lesson.rows) < recipe.prototypes * seen.sum():
+        sums = members.T.astype(np.float32) @ points
+        weight[torch.from_numpy(seen)] = normalize(torch.from_numpy(sums[seen]), dim=1)
+    weight, bias = weight.to(device), torch.zeros(lesson.classes, device=device)
     parameters = [p.requires_grad_() for p in (*(p for pair in lora.values() for p in pair), weight, bias)]
+    # A class that never occurs is never predicted.
+    absent = torch.from_numpy(np.where(seen, 0.0, baseline.ABSENT).astype(np.float32)).to(device)
 
-    known = np.isin(pseudo[1], seen) if share else np.zeros(len(pseudo[1]), bool)
+    known = seen[pseudo[1]] if share else np.zeros(len(pseudo[1]), np.bool_)
     steps = recipe.steps(len(lesson.rows), bool(known.any()))
     optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=recipe.decay)
     warm = max(1, round(recipe.warmup * steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda k: min((k + 1) / warm, (steps - k) / max(1, steps - warm))
     )
-    sources = [_Source(tokens, compact, weights, recipe.batch, rng, device)]
+    targets = aim.targets(members, recipe.smoothing)
+    sources = [_Source(tokens, targets, weights, recipe.batch, rng, device)]
     if known.any():
-        its = np.full(int(known.sum()), min(1.0, 2 * share), np.float32)
-        rows = corpus.tokens.take(pseudo[0][known])
-        sources.append(_Source(rows, np.searchsorted(seen, pseudo[1][known]), its, recipe.batch, rng, device))
+        targets = aim.targets(aim.members(pseudo[1][known], lesson.classes), recipe.smoothing)
+        its = np.full(len(targets), min(1.0, 2 * share), np.float32)
+        sources.append(_Source(corpus.tokens.take(pseudo[0][known]), targets, its, recipe.batch, rng, device))
     # Plain products instead of fused attention: faster backward on a CPU, and the same result every time on CUDA.
     with sdpa_kernel(SDPBackend.MATH):
         for _ in range(steps):
@@ -87,8 +91,8 @@ def train(
             for source in sources:
                 batch = next(source.batches)
                 e = encoder.forward(source.tokens, batch, adapted)
-                z, at = recipe.scale * (e @ weight.T + bias), torch.from_numpy(batch).to(device)
-                lost = loss(z, source.labels[at], source.weights[at], recipe.smoothing)
+                z, at = recipe.scale * (e @ weight.T + bias) + absent, torch.from_numpy(batch).to(device)
+                lost = aim.loss(z, source.targets[at], source.weights[at])
                 # The merged weights are shared: their graph is kept until the last source has used it.
                 torch.autograd.backward(lost, retain_graph=source is not sources[-1])
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
@@ -97,35 +101,27 @@ def train(
             step()
     for parameter in parameters:
         parameter.requires_grad_(False)
-    whole_weight = np.zeros((lesson.classes, encoder.dimension), np.float32)
-    whole_bias = np.full(lesson.classes, baseline.ABSENT, np.float32)
-    whole_weight[seen] = recipe.scale * weight.cpu().numpy()
-    whole_bias[seen] = recipe.scale * bias.cpu().numpy()
-    return Adapted(lora, Head(whole_weight, whole_bias))
+    scale = recipe.scale * torch.from_numpy(seen).to(device)
+    head = Head((scale[:, None] * weight).cpu().numpy(), (scale * bias + absent).cpu().numpy())
+    return Adapted(lora, head)
 
 
 class _Source:
-    """Texts to train on, their classes and weights, and batches of them without end."""
+    """Texts to train on, their targets and weights, and batches of them without end."""
 
     def __init__(
         self,
         tokens: Tokens,
-        labels: NDArray[np.integer],
+        targets: Floats,
         weights: Floats,
         size: int,
         rng: np.random.Generator,
         device: str,
     ) -> None:
         self.tokens = tokens
-        self.labels = torch.from_numpy(labels.astype(np.int64)).to(device)
+        self.targets = torch.from_numpy(targets).to(device)
         self.weights = torch.from_numpy(weights).to(device)
         self.batches = shuffled(tokens.lengths, size, rng)
-
-
-def loss(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
-    """Mean over the batch of weight times cross-entropy: weights average 1 over the set, not over each batch."""
-    each = cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
-    return (weights * each).mean()
 
 
 def merged(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: Recipe) -> dict[str, Tensor]:

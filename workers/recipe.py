@@ -21,16 +21,14 @@ class Recipe:
     """Share of the steps in which the learning rate grows from 0; afterwards it falls to 0 linearly."""
     prototypes: float = 10.0
     """With fewer labels per class the head starts from the classes' mean embeddings, else from noise."""
-    contest: float = 10.0
+    contest: float = 3.0
     """With fewer labels per class LoRA adds little to a linear head, or loses, and is left out."""
-    inverse_penalty: float = 50.0
-    """C of the logistic regression."""
     pseudo: int = 2_000
     """Texts of the pool that get a pseudo-label, at most."""
 
     def steps(self, labels: int, pseudo: bool) -> int:
         """Optimizer steps for so many labels, and pseudo-labels beside them."""
-        return min(1_000, 100 + round(0.3 * labels) if pseudo else max(40, round(0.3 * labels)))
+        return min(1_000, 40 + round(0.2 * labels) if pseudo else max(40, round(0.3 * labels)))
 
     def folds(self, labels: int) -> int:
         """Parts of so many labels for the cross-validation: below 200, models on half of them are too poor."""

@@ -118,21 +118,28 @@ def describe(files: Files, now: Situation, picks: Sequence[Pick], ranks: Sequenc
 
 
 def predictions(now: Situation, positions: NDArray[np.int64]) -> list[dict[str, Any] | None]:
-    """{round, label, confidence} of each, None where it has no score."""
+    """What is shown with each: {round, label, confidence}, or in multi_label {round, labels, confidences}; None where
+    it has no score."""
     if now.scores is None:
         return [None] * len(positions)
     known, probabilities = now.scores.of(positions)
-    best = probabilities.argmax(axis=1)
     return [
-        {
-            "round": now.scores.round,
-            "label": now.campaign.labels[best[at]],
-            "confidence": round(float(probabilities[at, best[at]]), 3),
-        }
-        if known[at]
-        else None
-        for at in range(len(positions))
+        _shown(now, found) | {"round": now.scores.round} if there else None
+        for there, found in zip(known, probabilities, strict=True)
     ]
+
+
+def _shown(now: Situation, probabilities: NDArray[np.float32]) -> dict[str, Any]:
+    names = now.campaign.labels
+    if now.campaign.problem == "single_label":
+        best = int(probabilities.argmax())
+        return {"label": names[best], "confidence": round(float(probabilities[best]), 3)}
+    decided = probabilities >= np.array(now.scores.thresholds if now.scores else 0.5)
+    labels = [name for name, yes in zip(names, decided, strict=True) if yes]
+    sure = {
+        name: round(float(p), 3) for name, p, yes in zip(names, probabilities, decided, strict=True) if yes
+    }
+    return {"labels": labels, "confidences": sure}
 
 
 def _owed(now: Situation, role: str, share: float, total: int, count: int) -> int:
@@ -180,6 +187,8 @@ def _view(now: Situation, at: NDArray[np.int64], wanted: frozenset[str]) -> View
         )
     if "labels" in wanted:
         arrays["labels"] = now.labels[known]
+    if "label_sets" in wanted:
+        arrays["label_sets"] = now.label_sets
     if "prototypes" in wanted:
         arrays["prototypes"] = now.prototypes
     return View(len(at), classes=len(now.campaign.labels), problem=now.campaign.problem, **arrays)
@@ -201,10 +210,12 @@ def _reason(now: Situation, pick: Pick) -> str:
     if now.scores is not None:
         known, found = now.scores.of(np.array([pick.position]))
         if known[0]:
-            first, second = np.argsort(found[0])[::-1][:2]
             names, shares = now.campaign.labels, found[0]
-            return (
-                f"{names[first]} {shares[first]:.0%} or {names[second]} {shares[second]:.0%}? "
-                f"Chosen by {pick.strategy} after round {now.scores.round}"
-            )
+            if now.campaign.problem == "multi_label":
+                open_ = np.argsort(np.abs(shares - 0.5))[:2]
+                words = ", ".join(f"{names[at]} {shares[at]:.0%}" for at in open_) + "?"
+            else:
+                first, second = np.argsort(shares)[::-1][:2]
+                words = f"{names[first]} {shares[first]:.0%} or {names[second]} {shares[second]:.0%}?"
+            return f"{words} Chosen by {pick.strategy} after round {now.scores.round}"
     return registry.get(pick.strategy).summary

@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row
 
+from service import answers
 from service.files import Files
 from service.pool import pool, shards
 from service.pool.text import draws
+from service.predictions import ADAPTER
 from service.records import Campaign, Place
 from service.store import labels, rounds, selections
 from workers import encodings
+from workers.coding import classes
 from workers.encodings import COMMITTEE, PROBABILITIES, ROWS
 
 Positions = NDArray[np.int64]
@@ -63,9 +66,18 @@ class Scores:
     probabilities: NDArray[np.float32]
     committee: NDArray[np.float16] | None = None
     """(k, n, C), by as many passes with dropout; None where no strategy asked for them."""
+    thresholds: tuple[float, ...] | None = None
+    """(C,) from which probability on a label is decided, in multi_label."""
 
     @classmethod
-    def load(cls, files: Files, pool_: Pool, round_: int, rows: Sequence[Row[Any]]) -> "Scores | None":
+    def load(
+        cls,
+        files: Files,
+        pool_: Pool,
+        round_: int,
+        rows: Sequence[Row[Any]],
+        thresholds: tuple[float, ...] | None,
+    ) -> "Scores | None":
         at, found, committee = [], [], []
         for score in rows:
             folder = files.path(score.path)
@@ -77,7 +89,7 @@ class Scores:
         if not at:
             return None
         whole = np.concatenate(committee, axis=1) if len(committee) == len(at) else None
-        return cls(round_, np.concatenate(at), np.concatenate(found), whole)
+        return cls(round_, np.concatenate(at), np.concatenate(found), whole, thresholds)
 
     def at(self, positions: Positions) -> tuple[NDArray[np.bool_], Positions]:
         """(known, rows of the arrays) of pool positions; where nothing is known the row is another example's."""
@@ -105,6 +117,8 @@ class Situation:
     """(C, d) embeddings of the labels' names."""
     labels: NDArray[np.int64]
     """Class of what trains, imported labels too; -1: no label yet, or another problem than single_label."""
+    label_sets: NDArray[np.bool_]
+    """(a, C) the labels of each text that trains, in multi_label."""
     asked: dict[str, int]
     free: NDArray[np.bool_]
     zone: NDArray[np.int8]
@@ -146,13 +160,12 @@ def load(
         campaign=campaign,
         pool=whole,
         draws=drawn,
-        scores=Scores.load(files, whole, round_, rounds.scores(connection, campaign.id, round_))
-        if round_
-        else None,
+        scores=_scores(connection, files, campaign, whole, round_) if round_ else None,
         encoded=np.isin(whole.numbers, list(encoded)),
         embeddings=lambda at: encodings.embeddings(files, encoded, whole.places(at)),
         prototypes=encodings.prototypes(files, campaign),
         labels=_classes(campaign, whole, known),
+        label_sets=_label_sets(campaign, known),
         asked=asked,
         free=free,
         zone=zones(drawn, campaign.random_share, room),
@@ -161,11 +174,28 @@ def load(
     )
 
 
+def _scores(
+    connection: Connection, files: Files, campaign: Campaign, whole: Pool, round_: int
+) -> Scores | None:
+    thresholds = None
+    if campaign.problem == "multi_label":
+        thresholds = tuple(rounds.get(connection, campaign.id, round_).metrics["thresholds"][ADAPTER])
+    return Scores.load(files, whole, round_, rounds.scores(connection, campaign.id, round_), thresholds)
+
+
 def _classes(campaign: Campaign, whole: Pool, known: Sequence[Row[Any]]) -> NDArray[np.int64]:
     found = np.full(len(whole.numbers), -1, dtype=np.int64)
     if campaign.problem == "single_label":
-        number = {name: at for at, name in enumerate(campaign.labels)}
+        code = answers.coder(campaign.problem, campaign.labels)
         train = [row for row in known if row.role != "hold-out" and row.shard in whole.contents]
         at = whole.positions([Place(row.shard, row.row) for row in train])
-        found[at] = [number[row.value] for row in train]
+        found[at] = [code(row.value) for row in train]
     return found
+
+
+def _label_sets(campaign: Campaign, known: Sequence[Row[Any]]) -> NDArray[np.bool_]:
+    found: list[Any] = []
+    if campaign.problem == "multi_label":
+        code = answers.coder(campaign.problem, campaign.labels)
+        found = [code(row.value) for row in known if row.role != "hold-out"]
+    return classes("multi_label", found, len(campaign.labels))

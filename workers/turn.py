@@ -6,14 +6,18 @@ What a worker does in a round, and `postil simulate` in each of its steps.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers import baseline, learner
+from service.predictions import ADAPTER, BASELINE, CONTROL
+from workers import learner
 from workers.corpus import Corpus
 from workers.encoder import Encoder, Progress
 from workers.learner import Fitted, Predictions
+from workers.linear import Head
+from workers.objective import OBJECTIVES, thresholds
 
 CONTROL_AT_LEAST = 10
 """With fewer random labels a reference model says nothing."""
@@ -21,10 +25,11 @@ CONTROL_AT_LEAST = 10
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What trains: `rows` of the corpus, their `classes` and `weights`, and which were drawn at random (`control`)."""
+    """What trains: `rows` of the corpus, what is true of them, weights, and which were drawn at random (`control`)."""
 
     rows: NDArray[np.int64]
-    classes: NDArray[np.int64]
+    classes: NDArray[Any]
+    """(n,) class numbers, or in multi_label (n, C) booleans."""
     weights: NDArray[np.float32]
     control: NDArray[np.bool_]
 
@@ -40,14 +45,16 @@ class Turn:
     fitted: Fitted
     predictions: Predictions
     """Of the examples that measure."""
-    baseline: NDArray[np.float32]
-    """(m, C), by logistic regression on the same labels and frozen embeddings."""
-    control: NDArray[np.float32] | None
-    """(m, C), by a model of the control labels alone; None where there are too few."""
+    models: dict[str, NDArray[np.float32]]
+    """(m, C) of them, by ADAPTER, BASELINE (logistic regression on the same labels and frozen embeddings), and, where
+    there are control labels enough, CONTROL: by a model of those alone."""
+    thresholds: dict[str, tuple[float, ...]]
+    """(C,) of each model, in multi_label."""
     train_seconds: float
 
 
 def take(
+    problem: str,
     encoder: Encoder,
     corpus: Corpus,
     labels: Labels,
@@ -67,6 +74,7 @@ def take(
             these.weights,
             classes,
             seed,
+            problem=problem,
             progress=telling(words),
         )
 
@@ -77,16 +85,28 @@ def take(
     started = time.perf_counter()
     fitted = fit(labels, f"training on {len(labels)} labels")
     train_seconds = time.perf_counter() - started
+    predictions = ask(fitted)
+    objective = OBJECTIVES[problem]
+    head = Head(
+        *objective.regression(
+            corpus.base[labels.rows].astype(np.float32), labels.classes, labels.weights, classes
+        )
+    )
+    models = {
+        ADAPTER: predictions.probabilities,
+        BASELINE: objective.probabilities(head.logits(measured.base.astype(np.float32))),
+    }
+    decided = {ADAPTER: fitted.thresholds, BASELINE: tuple(thresholds(models[BASELINE]).tolist())}
     control = labels.part(labels.control)
-    reference = None
-    if len(control) >= CONTROL_AT_LEAST and len(np.unique(control.classes)) > 1:
-        reference = ask(fit(control, f"a reference on {len(control)} random labels")).probabilities
+    members = objective.members(control.classes, classes)
+    if len(control) >= CONTROL_AT_LEAST and (members.any(axis=0) & ~members.all(axis=0)).any():
+        reference = fit(control, f"a reference on {len(control)} random labels")
+        models[CONTROL], decided[CONTROL] = ask(reference).probabilities, reference.thresholds
+    several = problem == "multi_label"
     return Turn(
         fitted,
-        ask(fitted),
-        baseline.fit_predict(
-            corpus.base[labels.rows], labels.classes, labels.weights, measured.base, classes
-        ),
-        reference,
+        predictions,
+        models,
+        {model: found for model, found in decided.items() if found is not None} if several else {},
         train_seconds,
     )

@@ -78,7 +78,7 @@ def fit(
     """Learn from all of the tokens, with nothing beside them."""
     corpus = Corpus(tokens, encoder.embed(tokens))
     rows = np.arange(len(tokens))
-    return learner.fit(encoder, corpus, rows, labels, weights, classes, seed, recipe, progress)
+    return learner.fit(encoder, corpus, rows, labels, weights, classes, seed, recipe, progress=progress)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from workers import linear
 from workers.corpus import Corpus
 from workers.linear import Head, Lesson
+from workers.objective import OBJECTIVES
 from workers.recipe import Recipe
 from workers.tokens import pack
 
@@ -27,7 +28,15 @@ def corpus(
 
 
 def lesson(whole: Corpus, rows: NDArray[np.int64], labels: NDArray[np.int64], pseudo: int = 2_000) -> Lesson:
-    return Lesson(whole, rows, labels, np.ones(len(rows), np.float32), 4, Recipe(pseudo=pseudo))
+    return Lesson(
+        OBJECTIVES["single_label"],
+        whole,
+        rows,
+        labels,
+        np.ones(len(rows), np.float32),
+        4,
+        Recipe(pseudo=pseudo),
+    )
 
 
 def accuracy(head: Head, whole: Corpus, truth: NDArray[np.int64]) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.demo.docstrings import Corpus
+from service.demo.docstrings import Corpus, Example
 from service.label_studio.problems import problem
 from tests.loop.world import People, World, truthful
 
@@ -46,6 +46,40 @@ def test_a_campaign_with_two_annotators(world: World, docstrings: Corpus, model:
     accuracy = points[-1]["metrics"]["accuracy"]
     assert accuracy["low"] < accuracy["value"] < accuracy["high"]
     assert accuracy["value"] > 0.4  # six topics
+
+
+@pytest.mark.timeout(400)
+def test_a_campaign_of_several_labels(world: World, docstrings: Corpus, model: str) -> None:
+    """Given texts of which any number of labels is true, none of them too, then rounds are trained and measured by
+    macro F1, and people see which labels the model would choose."""
+    labels = [*docstrings.labels[:3], "long"]
+
+    def true(one: Example) -> list[str]:
+        return [name for name in labels if name == one.label or (name == "long" and len(one.text) > 200)]
+
+    pool, gold = docstrings.pool[800:1100], docstrings.gold[:200]
+    campaign = world.create(labels=labels, model=model, problem="multi_label", budget=100, round_size=40)
+    world.post(
+        f"/v1/campaigns/{campaign}/labels?set=test", [{"text": one.text, "labels": true(one)} for one in gold]
+    )
+    world.post(f"/v1/campaigns/{campaign}/pool", [{"text": one.text} for one in pool])
+    project = world.project(campaign)
+    truth = {one.text: true(one) for one in pool}
+    assert any(not answer for answer in truth.values())
+    assert any(len(answer) > 1 for answer in truth.values())
+    with People(
+        world, project, labels, lambda task, rng: truth[task.data["text"]], people=1, kind="multi_label"
+    ):
+        world.wait(lambda: world.status(campaign)["phase"] == "budget reached", "the end of the budget", 300)
+    world.assert_nothing_lost(campaign, project)
+    world.wait(lambda: world.last_round(campaign).get("ranked_at"), "the last round")
+    answers = [one for one in world.annotations(campaign) if one["kind"] == "answer"]
+    assert any(one["labels"] == [] for one in answers)
+    assert any(one["shown"] and one["shown"].get("confidences") is not None for one in answers)
+    point = world.get(f"/v1/campaigns/{campaign}/curve")["points"][-1]
+    assert point["headline"] == "macro_f1"
+    assert point["metrics"]["macro_f1"]["value"] > 0.4
+    assert point["labels"] == 100
 
 
 @pytest.mark.timeout(300)

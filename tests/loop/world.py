@@ -20,7 +20,8 @@ from service.label_studio.problems import Problem, problem
 from service.stack.stack import Stack
 
 PASSWORD = "long enough 8412"
-Answerer = Callable[[Served, np.random.Generator], str | None]
+Answerer = Callable[[Served, np.random.Generator], Any]
+"""What a person says of a task, as the campaign's problem has it; None skips it."""
 
 
 class World:
@@ -134,10 +135,17 @@ class People:
     """
 
     def __init__(
-        self, world: World, project: int, labels: list[str], answer: Answerer, people: int = 2, seed: int = 0
+        self,
+        world: World,
+        project: int,
+        labels: list[str],
+        answer: Answerer,
+        people: int = 2,
+        seed: int = 0,
+        kind: str = "single_label",
     ) -> None:
         self.world, self.project, self.answer = world, project, answer
-        self.asks: Problem = problem("single_label", labels)
+        self.asks: Problem = problem(kind, labels)
         self.given = 0
         self.idle: list[int] = []
         """How many tasks were done whenever `next` said that there was nothing to do."""
@@ -182,19 +190,19 @@ class People:
             self.idle.append(self.done)
             time.sleep(0.3)
             return
-        label = self.answer(task, rng)
+        said = self.answer(task, rng)
         try:
-            if label is None:
+            if said is None:
                 annotator.skip(task)
             else:
-                annotator.submit(task, self.asks.to_result(label), 1.0)
+                annotator.submit(task, self.asks.to_result(said), 1.0)
         except LabelStudioRefused as error:
             # Label Studio serves a task of overlap 1 to two people now and then, and a restart drops locks.
             if "400" not in str(error) and "404" not in str(error):
                 raise
             return
         with self._lock:
-            self.given += label is not None
+            self.given += said is not None
             self.done += 1
 
 

@@ -18,7 +18,7 @@ def test_labels_of_both_files_and_each_text_once(tmp_path: Path) -> None:
         tmp_path / "a.jsonl", [("one", "x"), ("two", "y"), ("one", "y"), (" one ", "x"), ("Three!", "z")]
     )
     test = write(tmp_path / "b.jsonl", [("four", "w"), ("three", "z")])
-    names, pool, measured = labeled.read(data, test, "text")
+    names, pool, measured = labeled.read(data, test, "text", "single_label")
     assert names == ["w", "x", "y", "z"]
     assert pool.texts == ["one", "two"]  # the third is like a text of the test set
     assert pool.classes.tolist() == [1, 2]
@@ -31,7 +31,7 @@ def test_csv_and_gzip(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("body,label\none,x\ntwo,y\n")
     with gzip.open(tmp_path / "b.jsonl.gz", "wt") as file:
         file.write('{"body": "three", "label": "x"}\n')
-    names, pool, measured = labeled.read(tmp_path / "a.csv", tmp_path / "b.jsonl.gz", "body")
+    names, pool, measured = labeled.read(tmp_path / "a.csv", tmp_path / "b.jsonl.gz", "body", "single_label")
     assert (names, pool.texts, measured.texts) == (["x", "y"], ["one", "two"], ["three"])
 
 
@@ -47,12 +47,12 @@ def test_bad_lines_are_named(tmp_path: Path, line: str, words: str) -> None:
     (tmp_path / "a.jsonl").write_text(line + "\n")
     test = write(tmp_path / "b.jsonl", [("four", "w")])
     with pytest.raises(Invalid, match=words):
-        labeled.read(tmp_path / "a.jsonl", test, "text")
+        labeled.read(tmp_path / "a.jsonl", test, "text", "single_label")
 
 
 def test_files_that_make_no_pool(tmp_path: Path) -> None:
     same = write(tmp_path / "a.jsonl", [("one", "x"), ("two", "y")])
     with pytest.raises(Invalid, match="0 texts that are not in"):
-        labeled.read(same, same, "text")
+        labeled.read(same, same, "text", "single_label")
     with pytest.raises(Invalid, match="cannot be read"):
-        labeled.read(tmp_path / "none.jsonl", same, "text")
+        labeled.read(tmp_path / "none.jsonl", same, "text", "single_label")

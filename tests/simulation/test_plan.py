@@ -6,7 +6,9 @@ import pytest
 from service.errors import Conflict, Invalid
 from workers.simulation.plan import Plan, digest, runs
 
-PLAN = Plan("d", "t", "m", start=25, batch=50, labels=525, noise=0.0, random_share=0.2)
+PLAN = Plan(
+    "d", "t", "m", start=25, batch=50, labels=525, noise=0.0, random_share=0.2, problem="single_label"
+)
 
 
 def test_the_points_of_a_curve() -> None:
@@ -39,7 +41,7 @@ def test_a_folder_keeps_to_one_plan(tmp_path: Path) -> None:
 
 
 def test_runs_go_seed_by_seed() -> None:
-    found = runs(["random", "margin", "random"], 2)
+    found = runs(["random", "margin", "random"], 2, "single_label")
     assert [one.file for one in found] == [
         "runs/random-0.jsonl",
         "runs/margin-0.jsonl",
@@ -47,9 +49,9 @@ def test_runs_go_seed_by_seed() -> None:
         "runs/margin-1.jsonl",
     ]
     with pytest.raises(Invalid, match="no strategy 'marging'"):
-        runs(["marging"], 1)
+        runs(["marging"], 1, "single_label")
     with pytest.raises(Invalid, match="--seeds 0"):
-        runs(["margin"], 0)
+        runs(["margin"], 0, "single_label")
 
 
 def test_files_are_known_by_what_is_in_them(tmp_path: Path) -> None:

@@ -7,17 +7,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from strategies import registry
 from tests.learner.conftest import FILLER, TOPICS, build_encoder
+from workers.corpus import Corpus
 from workers.simulation import simulation
+from workers.simulation.labeled import Labeled
 from workers.simulation.plan import Plan, Run
 from workers.simulation.replay import Stage, replay
 from workers.simulation.simulation import Inputs
 
-PLAN = Plan("", "", "", start=10, batch=10, labels=40, noise=0.0, random_share=0.2)
+PLAN = Plan("", "", "", start=10, batch=10, labels=40, noise=0.0, random_share=0.2, problem="single_label")
 
 
 def texts(path: Path, n: int, seed: int) -> Path:
@@ -42,6 +45,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
         texts(folder / "b.jsonl", 90, 1),
         str(model),
         "text",
+        "single_label",
         folder / "out",
     )
 
@@ -69,8 +73,6 @@ def test_a_campaign_again_is_the_same(prepared: tuple[Stage, Any]) -> None:
 
 
 def test_wrong_answers_are_learned(prepared: tuple[Stage, Any]) -> None:
-    import msgspec
-
     stage, encoder = prepared
     (*_, clean) = replay(stage, PLAN, Run("random", 0), encoder)
     (*_, noisy) = replay(stage, msgspec.structs.replace(PLAN, noise=0.6), Run("random", 0), encoder)
@@ -78,8 +80,6 @@ def test_wrong_answers_are_learned(prepared: tuple[Stage, Any]) -> None:
 
 
 def test_a_pool_that_is_used_up_ends_the_curve(prepared: tuple[Stage, Any]) -> None:
-    import msgspec
-
     stage, encoder = prepared
     found = list(
         replay(stage, msgspec.structs.replace(PLAN, batch=200, labels=1_000), Run("random", 0), encoder)
@@ -90,13 +90,31 @@ def test_a_pool_that_is_used_up_ends_the_curve(prepared: tuple[Stage, Any]) -> N
 
 @pytest.mark.parametrize("strategy", registry.names("single_label"))
 def test_every_strategy_can_lead_a_campaign(prepared: tuple[Stage, Any], strategy: str) -> None:
-    import msgspec
-
     stage, encoder = prepared
     short = msgspec.structs.replace(PLAN, labels=30)
     found = list(replay(stage, short, Run(strategy, 0), encoder))
     assert [point["labels"] for point in found] == [10, 20, 30]
     assert found[-1]["accuracy"] > 0.6
+
+
+@pytest.mark.parametrize("strategy", registry.names("multi_label"))
+def test_every_strategy_for_several_labels(prepared: tuple[Stage, Any], strategy: str) -> None:
+    """Given texts of two of four labels each, then they are learned."""
+    stage, encoder = prepared
+    topic = stage.pool.classes[:, None] == np.arange(3), stage.test.classes[:, None] == np.arange(3)
+    sets = [
+        Labeled(part.texts, np.hstack([true, ~true[:, :1]]))
+        for part, true in zip((stage.pool, stage.test), topic, strict=True)
+    ]
+    names = [*stage.labels, "no animals"]
+    several = Stage(
+        names, sets[0], sets[1], Corpus(stage.corpus.tokens, stage.corpus.base, None), stage.measured
+    )
+    plan = msgspec.structs.replace(PLAN, labels=30, problem="multi_label", noise=0.05)
+    found = list(replay(several, plan, Run(strategy, 0), encoder))
+    assert [point["labels"] for point in found] == [10, 20, 30]
+    assert found[-1]["macro_f1"] > 0.6
+    assert {"micro_f1", "subset_accuracy", "ece", "log_loss"} <= found[-1].keys()
 
 
 def test_the_verb_goes_on_where_it_was(inputs: Inputs) -> None:

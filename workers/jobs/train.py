@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Row
 
-from service import curve, exam, predictions
+from service import answers, curve, exam, predictions
 from service.pool import pool, shards
 from service.pool.text import draws
-from service.predictions import ADAPTER, BASELINE, CONTROL
+from service.predictions import ADAPTER, BASELINE
 from service.records import HEADLINES, Campaign, Place
 from service.store import campaigns, events, labels, rounds, selections
 from workers import adapter, encodings, learner
+from workers.coding import classes
 from workers.corpus import Corpus, words
 from workers.encoder import Encoder
 from workers.held import Held
@@ -49,14 +50,15 @@ def run(held: Held) -> None:
     unlabeled = _unlabeled(campaign, whole, encoded, forbidden, bool(tests), set(own))
     measured = _read(held, encoder, encoded, places)
     corpus = _read(held, encoder, encoded, own + unlabeled, campaign.labels)
-    index = {name: at for at, name in enumerate(campaign.labels)}
+    code = answers.coder(campaign.problem, campaign.labels)
     taught = Labels(
         np.arange(len(own)),
-        np.array([index[row.value] for row in usable], dtype=np.int64),
+        classes(campaign.problem, [code(row.value) for row in usable], len(campaign.labels)),
         np.array([row.weight for row in usable], dtype=np.float32),
         np.array([row.role == "control" and row.source == "annotation" for row in usable], dtype=np.bool_),
     )
     turn = take(
+        campaign.problem,
         encoder,
         corpus,
         taught,
@@ -66,9 +68,6 @@ def run(held: Held) -> None:
         lambda words: _telling(held, f"round {number}: {words}"),
     )
     fitted, train_seconds, rate = turn.fitted, turn.train_seconds, turn.predictions.rate
-    models = {ADAPTER: turn.predictions.probabilities, BASELINE: turn.baseline}
-    if turn.control is not None:
-        models[CONTROL] = turn.control
     if len(places) < RATE_ROWS:
         rng = np.random.default_rng(round_.seed)
         rate = learner.measure_rate(encoder, fitted, corpus.tokens, corpus.base, rng)
@@ -79,16 +78,17 @@ def run(held: Held) -> None:
         "control_labels": int(taught.control.sum()),
         "rate": rate,
         "score_share": min(1.0, campaign.score_seconds * rate / max(1, pool_rows)),
+        "thresholds": turn.thresholds,
     }
     adapter_name = held.folder(f"adapters/{campaign.id}/r{number}")
     predictions_name = held.folder(f"predictions/{campaign.id}/r{number}")
     with files.new(predictions_name) as folder:
-        predictions.write(folder, places, models)
+        predictions.write(folder, places, turn.models)
     with files.new(adapter_name) as folder:
         adapter.save(fitted, folder, campaign.labels, _lineage(campaign, round_, encoder), facts)
     with held.context.database.reading() as connection:
         truth = curve.truth(connection, files, campaign)
-    marked = exam.exam(campaign, files.path(predictions_name), truth, round_.seed)
+    marked = exam.exam(campaign, files.path(predictions_name), truth, round_.seed, turn.thresholds)
     headline = HEADLINES[campaign.problem]
     scores = {headline: marked.score(ADAPTER), f"baseline_{headline}": marked.score(BASELINE)}
     with held.effects() as connection:

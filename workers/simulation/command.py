@@ -9,12 +9,13 @@ from rich.table import Table
 
 from service.errors import Invalid
 from service.measure.intervals import Interval
+from service.records import HEADLINES
 from workers.simulation import plot, report
 from workers.simulation.plan import Plan, digest, runs
+from workers.simulation.replay import METRICS
 from workers.simulation.report import Curve
 from workers.simulation.simulation import Inputs, simulate
 
-METRICS = ("accuracy", "macro_f1", "log_loss", "ece")
 HEIGHTS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
 
@@ -30,26 +31,30 @@ def run(
     seeds: int,
     noise: float,
     random_share: float,
-    metric: str,
+    metric: str | None,
     text_field: str,
+    problem: str,
     jobs: int,
 ) -> None:
     """As the verb's options say; raises Invalid or Conflict."""
-    if metric not in METRICS:
-        raise Invalid(f"--metric {metric!r} is none of {', '.join(METRICS)}", "metric")
+    if problem not in METRICS:
+        raise Invalid(f"--problem {problem!r} is none of {', '.join(METRICS)}", "problem")
+    metric = metric or HEADLINES[problem]
+    if metric not in METRICS[problem]:
+        raise Invalid(f"--metric {metric!r} is none of {', '.join(METRICS[problem])}", "metric")
     for file in (data, test):
         if not file.is_file():
             raise Invalid(f"{file} is no file", "data")
-    plan = Plan(digest(data), digest(test), model, start, batch, labels, noise, random_share)
+    plan = Plan(digest(data), digest(test), model, start, batch, labels, noise, random_share, problem)
     plan.check()
-    wanted = runs([name.strip() for name in strategy.split(",")], seeds)
+    wanted = runs([name.strip() for name in strategy.split(",")], seeds, problem)
     plan.keep(out)
     console = Console()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"{len(wanted)} campaigns, points", total=len(wanted) * len(plan.steps()))
         points = simulate(
-            Inputs(data, test, model, text_field, out),
+            Inputs(data, test, model, text_field, problem, out),
             plan,
             wanted,
             jobs,

@@ -4,23 +4,26 @@ import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service import answers
 from service.errors import Invalid
 from service.pool import lines
 from service.pool.text import digest, role_key
+from workers.coding import classes
 
 CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
 class Labeled:
-    """Texts with their classes (n,), positions in a list of labels."""
+    """Texts and what is true of them: (n,) class numbers, or in multi_label (n, C) booleans."""
 
     texts: list[str]
-    classes: NDArray[np.int64]
+    classes: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -29,39 +32,45 @@ class Labeled:
         return np.array([role_key(text) for text in self.texts], dtype=np.int64)
 
 
-def read(data: Path, test: Path, text_field: str) -> tuple[list[str], Labeled, Labeled]:
+def read(data: Path, test: Path, text_field: str, problem: str) -> tuple[list[str], Labeled, Labeled]:
     """(labels, pool, test set) of two files; labels are all that occur in either, sorted.
 
     JSONL or CSV, by the name's end, plain or gzipped. As in a campaign, a text that occurs twice counts once, and what
-    is like a text of the test set does not train. Raises Invalid for lines without a text or a label.
+    is like a text of the test set does not train. Raises Invalid for lines without a text or an answer.
     """
-    pool, measured = dict(_pairs(data, text_field)), dict(_pairs(test, text_field))
+    pool, measured = dict(_pairs(data, text_field, problem)), dict(_pairs(test, text_field, problem))
     forbidden = {role_key(text) for text in measured}
-    pool = {text: label for text, label in pool.items() if role_key(text) not in forbidden}
-    labels = sorted({*pool.values(), *measured.values()})
+    pool = {text: answer for text, answer in pool.items() if role_key(text) not in forbidden}
+    labels = sorted(
+        {label for part in (pool, measured) for answer in part.values() for label in _labels(answer)}
+    )
     if len(labels) < 2 or not pool:
         raise Invalid(f"{data} has {len(pool)} texts that are not in {test}, of {len(labels)} labels", "data")
-    at = {label: number for number, label in enumerate(labels)}
-    made = [
-        Labeled(list(part), np.array([at[label] for label in part.values()], dtype=np.int64))
-        for part in (pool, measured)
-    ]
+    code = answers.coder(problem, labels)
+    made = []
+    for part in (pool, measured):
+        stored = [answers.store(answers.check(problem, labels, answer, None)) for answer in part.values()]
+        made.append(Labeled(list(part), classes(problem, [code(one) for one in stored], len(labels))))
     return labels, made[0], made[1]
 
 
-def _pairs(path: Path, text_field: str) -> Iterator[tuple[str, str]]:
+def _labels(answer: answers.Answer) -> list[str]:
+    return [answer] if isinstance(answer, str) else [str(label) for label in answer]
+
+
+def _pairs(path: Path, text_field: str, problem: str) -> Iterator[tuple[str, answers.Answer]]:
     seen: set[bytes] = set()
     form = "csv" if path.name.removesuffix(".gz").endswith(".csv") else "jsonl"
-    for line in lines.read(_chunks(path), form, text_field):
+    for line in lines.read(_chunks(path), form, text_field, problem=problem):
         if isinstance(line, lines.Rejection):
             raise Invalid(f"{path}, line {line.line}: {line.reason}", "data")
-        label = line.example.label
-        if not isinstance(label, str):
-            raise Invalid(f"{path}, line {line.number}: 'label' is missing", "data")
+        answer = line.example.label
+        if answer is None:
+            raise Invalid(f"{path}, line {line.number}: {answers.FIELDS[problem]!r} is missing", "data")
         key = digest(line.example.text)
         if key not in seen:
             seen.add(key)
-            yield line.example.text, label
+            yield line.example.text, answer
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

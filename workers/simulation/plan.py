@@ -22,7 +22,7 @@ class Plan(msgspec.Struct, frozen=True):
     labels: int
     noise: float
     random_share: float
-    problem: str = "single_label"
+    problem: str
 
     def check(self) -> None:
         """Raises Invalid for numbers that make no campaign."""
@@ -65,15 +65,18 @@ class Run(msgspec.Struct, frozen=True):
         return f"runs/{self.strategy}-{self.seed}.jsonl"
 
 
-def runs(strategies: list[str], seeds: int) -> list[Run]:
+def runs(strategies: list[str], seeds: int, problem: str) -> list[Run]:
     """Each strategy with each seed, seed by seed, so that a run cut short has whole seeds. Raises Invalid."""
     if seeds < 1:
         raise Invalid(f"--seeds {seeds} must be 1 or more", "seeds")
     for name in strategies:
         try:
-            registry.get(name)
+            strategy = registry.get(name)
         except ValueError as error:
             raise Invalid(str(error), "strategy") from None
+        if problem not in strategy.problems:
+            fit = ", ".join(registry.names(problem))
+            raise Invalid(f"strategy {name!r} is not for {problem}; choose one of {fit}", "strategy")
     return [Run(name, seed) for seed in range(seeds) for name in dict.fromkeys(strategies)]
 
 

@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from service.measure.single_label import measure
+from service.measure import multi_label, single_label
 from service.pool.text import draws
+from service.predictions import ADAPTER
 from service.records import Campaign
 from service.rounds.decide import Mode
 from service.store.campaigns import NewCampaign
@@ -18,9 +19,16 @@ from strategies import registry
 from workers import learner, selection, turn
 from workers.corpus import Corpus
 from workers.encoder import Encoder
+from workers.jobs.score import sample
 from workers.simulation.labeled import Labeled
 from workers.simulation.plan import Plan, Run
 from workers.situation import Pool, Scores, Situation, zones
+
+SCORED_ROWS = 10_000
+METRICS = {
+    "single_label": ("accuracy", "macro_f1", "log_loss", "ece"),
+    "multi_label": ("macro_f1", "micro_f1", "subset_accuracy", "log_loss", "ece"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,21 +64,26 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
         chosen = np.array([pick.position for pick in picks], dtype=np.int64)
         control[[pick.position for pick in picks if pick.role == "control"]] = True
         given = np.concatenate([given, chosen])
-        now.labels[chosen] = answers[chosen]
+        if plan.problem == "single_label":
+            now.labels[chosen] = answers[chosen]
+        else:
+            now.label_sets = answers[given]
         now.free[chosen] = False
         for pick in picks:
             now.asked[pick.role] = now.asked.get(pick.role, 0) + 1
         taught = turn.Labels(given, answers[given], np.ones(len(given), np.float32), control[given])
-        made = turn.take(encoder, stage.corpus, taught, len(stage.labels), stage.measured, run.seed)
+        made = turn.take(
+            plan.problem, encoder, stage.corpus, taught, len(stage.labels), stage.measured, run.seed
+        )
         started = time.perf_counter()
         if run.strategy != "random" and labels < plan.labels:
-            now.scores = _scores(stage, encoder, made.fitted, run.strategy, batch)
+            now.scores = _scores(stage, plan, encoder, made, run.strategy, batch)
         score_s = time.perf_counter() - started
         yield {
             "strategy": run.strategy,
             "seed": run.seed,
             "labels": len(given),
-            **_metrics(made.predictions.probabilities, stage.test.classes),
+            **_metrics(plan.problem, made, stage.test.classes),
             "train_s": round(made.train_seconds, 3),
             "score_s": round(score_s, 3),
             "select_s": round(select_s, 3),
@@ -101,19 +114,20 @@ def _campaign(stage: Stage, plan: Plan, run: Run) -> Campaign:
     return msgspec.convert(nothing | msgspec.to_builtins(new) | begun, Campaign)
 
 
-def _answers(stage: Stage, noise: float, seed: int) -> NDArray[np.int64]:
-    """(n,) what an annotator says of each text: another label than the true one with probability `noise`."""
-    rng = np.random.default_rng([seed, 0])
-    wrong = rng.random(len(stage.pool)) < noise
-    others = rng.integers(1, len(stage.labels), len(stage.pool))
-    return np.where(wrong, (stage.pool.classes + others) % len(stage.labels), stage.pool.classes)
+def _answers(stage: Stage, noise: float, seed: int) -> NDArray[Any]:
+    """What an annotator says of each text: with probability `noise` what is true of another one and not of it."""
+    rng, truth = np.random.default_rng([seed, 0]), stage.pool.classes
+    wrong, said = rng.random(len(stage.pool)) < noise, truth.copy()
+    for at in np.flatnonzero(wrong):
+        other = np.flatnonzero((truth != truth[at]).reshape(len(truth), -1).any(axis=1))
+        said[at] = truth[rng.choice(other)] if len(other) else truth[at]
+    return said
 
 
 def _situation(stage: Stage, campaign: Campaign) -> Situation:
     """A sealed and encoded pool, of which nothing was asked yet, with a test set."""
     n, keys = len(stage.pool), stage.pool.role_keys()
     drawn = draws(keys, campaign.seed)
-    assert stage.corpus.names is not None
     return Situation(
         campaign=campaign,
         pool=Pool({}, np.zeros(n, np.int64), np.arange(n), keys),
@@ -121,8 +135,9 @@ def _situation(stage: Stage, campaign: Campaign) -> Situation:
         scores=None,
         encoded=np.ones(n, np.bool_),
         embeddings=lambda at: stage.corpus.base[at],
-        prototypes=stage.corpus.names.base.astype(np.float32),
+        prototypes=None if stage.corpus.names is None else stage.corpus.names.base.astype(np.float32),
         labels=np.full(n, -1, np.int64),
+        label_sets=np.empty((0, len(stage.labels)), np.bool_),
         asked={},
         free=np.ones(n, np.bool_),
         zone=zones(drawn, campaign.random_share, holdout_room=0),
@@ -131,24 +146,33 @@ def _situation(stage: Stage, campaign: Campaign) -> Situation:
     )
 
 
-def _scores(stage: Stage, encoder: Encoder, fitted: learner.Fitted, strategy: str, round_: int) -> Scores:
-    wanted = registry.get(strategy)
+def _scores(
+    stage: Stage, plan: Plan, encoder: Encoder, made: turn.Turn, strategy: str, round_: int
+) -> Scores:
+    """Of a random part of the pool where it is large, as a campaign does that has only so long for it."""
+    wanted, n = registry.get(strategy), len(stage.pool)
+    rows = sample(n, SCORED_ROWS / n, made.fitted.seed, round_, 0)
     found = learner.predict(
         encoder,
-        fitted,
+        made.fitted,
         stage.corpus.tokens,
         stage.corpus.base,
+        rows,
         committee="committee" in wanted.needs | wanted.optional,
     )
-    return Scores(round_, np.arange(len(stage.pool)), found.probabilities, found.committee)
+    decided = made.thresholds.get(ADAPTER) if plan.problem == "multi_label" else None
+    return Scores(round_, rows, found.probabilities, found.committee, decided)
 
 
-def _metrics(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str, float]:
-    found = measure(probabilities, truth, np.random.default_rng(0))
-    assert found is not None  # a test set has texts
-    return {
-        name: round(getattr(found, name).value, 5) for name in ("accuracy", "macro_f1", "log_loss", "ece")
-    }
+def _metrics(problem: str, made: turn.Turn, truth: NDArray[Any]) -> dict[str, float]:
+    rng, probabilities = np.random.default_rng(0), made.predictions.probabilities
+    found: Any
+    if problem == "single_label":
+        found = single_label.measure(probabilities, truth, rng)
+    else:
+        decided = probabilities >= np.array(made.thresholds[ADAPTER])
+        found = multi_label.measure(probabilities, decided, truth, rng)
+    return {name: round(getattr(found, name).value, 5) for name in METRICS[problem]}
 
 
 def _mode(campaign: Campaign, now: Situation) -> Mode:

@@ -27,6 +27,7 @@ class Inputs(msgspec.Struct, frozen=True):
     test: Path
     model: str
     text_field: str
+    problem: str
     out: Path
 
 
@@ -66,7 +67,7 @@ def prepare(inputs: Inputs) -> tuple[Stage, Encoder]:
     """The files, and what the base model makes of them."""
     from workers.device import best
 
-    labels, pool, test = labeled.read(inputs.data, inputs.test, inputs.text_field)
+    labels, pool, test = labeled.read(inputs.data, inputs.test, inputs.text_field, inputs.problem)
     encoder = Encoder.load(inputs.model, best())
 
     def read(texts: list[str], names: Corpus | None = None) -> Corpus:
