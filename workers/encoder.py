@@ -113,18 +113,23 @@ class Encoder:
                 progress(start + len(part), len(texts))
         return concat(parts)
 
-    def forward(self, tokens: Tokens, rows: Rows, weights: Mapping[str, Tensor] | None = None) -> Tensor:
-        """(len(rows), d) float32 embeddings of length 1 on the device, of one padded batch.
+    def hidden(
+        self, tokens: Tokens, rows: Rows, weights: Mapping[str, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(float32 outputs (len(rows), longest, d) on the device, mask true on tokens) of one padded batch.
 
         `weights` stand in for the model's parameters of the same names during this call.
         """
         ids, mask = (torch.from_numpy(a).to(self.device.name) for a in padded(tokens, rows, self.padding))
         inputs = {"input_ids": ids, "attention_mask": mask.long()}
-        hidden = functional_call(
-            self.model, dict(weights or {}), kwargs=inputs
-        ).last_hidden_state  # (b, t, d)
+        output = functional_call(self.model, dict(weights or {}), kwargs=inputs)
+        return output.last_hidden_state.float(), mask
+
+    def forward(self, tokens: Tokens, rows: Rows, weights: Mapping[str, Tensor] | None = None) -> Tensor:
+        """(len(rows), d) float32 embeddings of length 1 on the device, of one padded batch; see `hidden`."""
+        hidden, mask = self.hidden(tokens, rows, weights)
         part = mask.unsqueeze(-1)
-        summed = (hidden.float() * part).sum(1)
+        summed = (hidden * part).sum(1)
         return normalize(summed / part.sum(1), dim=-1)
 
     def embeddings(
