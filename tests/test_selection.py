@@ -11,6 +11,7 @@ from service.files import Files
 from service.pool import pool, shards
 from service.pool.lines import Line
 from service.pool.text import draws, role_key
+from service.predictions import Spans
 from service.records import Example, Place
 from service.store import campaigns, labels, selections
 from service.store.campaigns import NewCampaign
@@ -194,6 +195,40 @@ def test_the_reason_says_what_the_model_wavers_between(world: World) -> None:
         "b 70% or a 30%? Chosen by margin after round 4",
         "The examples that waver most between their two likeliest labels.",
         "random draw",
+    ]
+
+
+def test_what_is_shown_and_doubted_of_several_labels_and_of_spans(world: World) -> None:
+    world.add(texts(3))
+    now = world.look()
+    probabilities = np.array([[0.3, 0.7], [0.1, 0.2]], np.float32)
+    now.scores = Scores(4, np.array([0, 2]), probabilities, thresholds=(0.25, 0.6))
+    assert selection.predictions(now, np.arange(3)) == [
+        {"round": 4, "labels": ["a", "b"], "confidences": {"a": 0.3, "b": 0.7}},
+        None,
+        {"round": 4, "labels": [], "confidences": {}},
+    ]
+    picks = [Pick(0, "train", "margin", 0.4), Pick(2, "train", "margin", 0.1)]
+    assert [one.reason for one in selection.describe(world.files, now, picks, range(2))] == [
+        "a 30%, b 70%? Chosen by margin after round 4",
+        "b 20%, a 10%? Chosen by margin after round 4",
+    ]
+    rows = np.array([[0, 0, 4, 1], [0, 5, 6, 0]], np.int32)
+    now.scores = Scores(5, np.array([0, 2]), spans=Spans(rows, np.array([0.9, 0.4], np.float32)))
+    assert selection.predictions(now, np.arange(3)) == [
+        {
+            "round": 5,
+            "spans": [
+                {"start": 0, "end": 4, "label": "b", "confidence": 0.9},
+                {"start": 5, "end": 6, "label": "a", "confidence": 0.4},
+            ],
+        },
+        None,
+        {"round": 5, "spans": []},
+    ]
+    assert [one.reason for one in selection.describe(world.files, now, picks, range(2))] == [
+        "2 spans, the least sure a 40%? Chosen by margin after round 5",
+        "No span? Chosen by margin after round 5",
     ]
 
 

@@ -8,9 +8,14 @@ from numpy.typing import NDArray
 
 
 def classes(problem: str, answers: Sequence[Any], count: int) -> NDArray[Any]:
-    """Answers in class numbers as an array: (n,), or in multi_label (n, count) booleans."""
+    """Answers in class numbers as an array: (n,); in multi_label (n, count) booleans; of spans (n,) tuples of
+    (start, end, class)."""
     if problem == "single_label":
         return np.array(answers, dtype=np.int64)
+    if problem == "spans":
+        tuples = np.empty(len(answers), dtype=object)
+        tuples[:] = list(answers)
+        return tuples
     found = np.zeros((len(answers), count), np.bool_)
     for row, several in zip(found, answers, strict=True):
         row[list(several)] = True

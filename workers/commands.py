@@ -46,7 +46,7 @@ def simulate(
     seeds: Annotated[int, typer.Option(help="Campaigns of each strategy.")] = 3,
     noise: Annotated[float, typer.Option(help="Share of answers that are wrong.")] = 0.0,
     random_share: Annotated[float, typer.Option(help="Share of each batch that is drawn at random.")] = 0.2,
-    problem: Annotated[str, typer.Option(help="single_label or multi_label.")] = "single_label",
+    problem: Annotated[str, typer.Option(help="single_label, multi_label or spans.")] = "single_label",
     metric: Annotated[
         str | None, typer.Option(help="For table and plot: accuracy, macro_f1, micro_f1, log_loss, ece, …")
     ] = None,

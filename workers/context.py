@@ -12,6 +12,7 @@ from service.store.database import Database
 if TYPE_CHECKING:
     from workers.encoder import Encoder
     from workers.learner import Fitted
+    from workers.tagger import Tagger
 
 
 class Context:
@@ -24,7 +25,7 @@ class Context:
         self.doorbell = Doorbell(settings.redis_url)
         self.owner = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._encoders: dict[str, Encoder] = {}
-        self._fitted: tuple[str, Fitted] | None = None
+        self._fitted: tuple[str, Fitted | Tagger] | None = None
 
     def encoder(self, model: str) -> "Encoder":
         """The base model, loaded once."""
@@ -35,7 +36,7 @@ class Context:
             self._encoders[model] = Encoder.load(model, best())
         return self._encoders[model]
 
-    def fitted(self, encoder: "Encoder", name: str) -> "Fitted":
+    def fitted(self, encoder: "Encoder", name: str) -> "Fitted | Tagger":
         """An adapter out of the file store; the last one stays in memory."""
         if self._fitted is None or self._fitted[0] != name:
             from workers import adapter

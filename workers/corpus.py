@@ -1,6 +1,7 @@
 """Texts as the base model read them, labeled or not, and the names of the labels."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +21,8 @@ class Corpus:
     """(n, d), the base model's embeddings, of length 1."""
     names: "Corpus | None" = None
     """The labels' names read as texts, in the order of the labels."""
+    texts: Callable[[NDArray[np.integer]], list[str]] | None = None
+    """The texts themselves, by row; only spans need them."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -29,6 +32,12 @@ class Corpus:
         """Nodes 0..n-1 are the texts, n..n+C-1 the names."""
         parts = [self.base] if self.names is None else [self.base, self.names.base]
         return Graph.of(np.concatenate(parts).astype(np.float32))
+
+    def some_texts(self, rows: NDArray[np.integer]) -> list[str]:
+        """The texts of these rows; raises ValueError where they were left out."""
+        if self.texts is None:
+            raise ValueError("this corpus was made without its texts")
+        return self.texts(rows)
 
     def take(self, rows: NDArray[np.integer]) -> "Corpus":
         return Corpus(self.tokens.take(rows), self.base[rows], self.names)

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from service.files import Files
 from service.pool import shards
+from service.predictions import Spans
 from service.rounds.decide import COVERAGE_ROWS, Mode
 from service.store.selections import Chosen
 from strategies import registry
 from strategies.auto import AUTO, chosen
 from strategies.base import View
 from workers import encodings
-from workers.situation import CONTROL, HOLD_OUT, TRAIN, Situation
+from workers.situation import CONTROL, HOLD_OUT, TRAIN, Scores, Situation
 
 OPENING = "typiclust"
 SCORED = frozenset({"probabilities", "committee", "token_uncertainty"})
@@ -118,28 +119,42 @@ def describe(files: Files, now: Situation, picks: Sequence[Pick], ranks: Sequenc
 
 
 def predictions(now: Situation, positions: NDArray[np.int64]) -> list[dict[str, Any] | None]:
-    """What is shown with each: {round, label, confidence}, or in multi_label {round, labels, confidences}; None where
-    it has no score."""
+    """What is shown with each, None where it has no score: its `round` and {label, confidence}; in multi_label
+    {labels, confidences}; {spans}, each with its confidence."""
     if now.scores is None:
         return [None] * len(positions)
-    known, probabilities = now.scores.of(positions)
+    known, rows = now.scores.at(positions)
     return [
-        _shown(now, found) | {"round": now.scores.round} if there else None
-        for there, found in zip(known, probabilities, strict=True)
+        {"round": now.scores.round} | _shown(now, now.scores, int(row)) if there else None
+        for there, row in zip(known, rows, strict=True)
     ]
 
 
-def _shown(now: Situation, probabilities: NDArray[np.float32]) -> dict[str, Any]:
+def _shown(now: Situation, scores: Scores, row: int) -> dict[str, Any]:
     names = now.campaign.labels
-    if now.campaign.problem == "single_label":
-        best = int(probabilities.argmax())
-        return {"label": names[best], "confidence": round(float(probabilities[best]), 3)}
-    decided = probabilities >= np.array(now.scores.thresholds if now.scores else 0.5)
-    labels = [name for name, yes in zip(names, decided, strict=True) if yes]
-    sure = {
-        name: round(float(p), 3) for name, p, yes in zip(names, probabilities, decided, strict=True) if yes
+    if scores.spans is not None:
+        return {
+            "spans": [
+                {"start": start, "end": end, "label": names[one], "confidence": round(float(sure), 3)}
+                for (start, end, one), sure in _spans(scores.spans, row)
+            ]
+        }
+    assert scores.probabilities is not None  # one of the two is there
+    found = scores.probabilities[row]
+    if scores.thresholds is None:
+        best = int(found.argmax())
+        return {"label": names[best], "confidence": round(float(found[best]), 3)}
+    decided = np.flatnonzero(found >= np.array(scores.thresholds)).tolist()
+    return {
+        "labels": [names[at] for at in decided],
+        "confidences": {names[at]: round(float(found[at]), 3) for at in decided},
     }
-    return {"labels": labels, "confidences": sure}
+
+
+def _spans(spans: Spans, row: int) -> list[tuple[list[int], float]]:
+    """((start, end, class), confidence) of one example; rows ascend."""
+    first, last = np.searchsorted(spans.rows[:, 0], [row, row + 1])
+    return list(zip(spans.rows[first:last, 1:].tolist(), spans.confidence[first:last].tolist(), strict=True))
 
 
 def _owed(now: Situation, role: str, share: float, total: int, count: int) -> int:
@@ -159,7 +174,7 @@ def _candidates(
     fine = free & now.encoded if wanted & {"embeddings", "labeled_embeddings"} else free
     at = np.flatnonzero(fine)
     if mode == "strategy" and wanted & SCORED:
-        at = at[now.scores.of(at)[0]] if now.scores is not None else at[:0]
+        at = at[now.scores.at(at)[0]] if now.scores is not None else at[:0]
     if mode == "coverage" and len(at) > COVERAGE_ROWS:
         at = np.sort(rng.choice(at, size=COVERAGE_ROWS, replace=False))
     return at
@@ -170,14 +185,18 @@ def _view(now: Situation, at: NDArray[np.int64], wanted: frozenset[str]) -> View
     arrays: dict[str, Any] = {}
     # What is asked for counts as known: the next picks should lie elsewhere.
     known = np.flatnonzero(~now.free & (now.zone != HOLD_OUT) & now.encoded)
-    if now.scores is not None:
-        if "labeled_probabilities" in wanted:
-            known = known[now.scores.of(known)[0]]
-            arrays["labeled_probabilities"] = now.scores.of(known)[1]
-        if "probabilities" in wanted:
-            arrays["probabilities"] = now.scores.of(at)[1]
-        if "committee" in wanted and now.scores.committee is not None:
-            arrays["committee"] = now.scores.committee[:, now.scores.at(at)[1]]
+    scores = now.scores
+    if scores is not None:
+        rows = scores.at(at)[1]
+        if scores.probabilities is not None and "labeled_probabilities" in wanted:
+            known = known[scores.at(known)[0]]
+            arrays["labeled_probabilities"] = scores.probabilities[scores.at(known)[1]]
+        if scores.probabilities is not None and "probabilities" in wanted:
+            arrays["probabilities"] = scores.probabilities[rows]
+        if scores.committee is not None and "committee" in wanted:
+            arrays["committee"] = scores.committee[:, rows]
+        if scores.token_uncertainty is not None and "token_uncertainty" in wanted:
+            arrays["token_uncertainty"] = scores.token_uncertainty[rows]
     if "embeddings" in wanted:
         arrays["embeddings"] = now.embeddings(at).astype(np.float32)
     if "labeled_embeddings" in wanted:
@@ -208,14 +227,26 @@ def _reason(now: Situation, pick: Pick) -> str:
     if pick.strategy == OPENING:
         return "typical of texts that nobody was asked about yet"
     if now.scores is not None:
-        known, found = now.scores.of(np.array([pick.position]))
+        known, rows = now.scores.at(np.array([pick.position]))
         if known[0]:
-            names, shares = now.campaign.labels, found[0]
-            if now.campaign.problem == "multi_label":
-                open_ = np.argsort(np.abs(shares - 0.5))[:2]
-                words = ", ".join(f"{names[at]} {shares[at]:.0%}" for at in open_) + "?"
-            else:
-                first, second = np.argsort(shares)[::-1][:2]
-                words = f"{names[first]} {shares[first]:.0%} or {names[second]} {shares[second]:.0%}?"
+            words = _doubt(now, now.scores, int(rows[0]))
             return f"{words} Chosen by {pick.strategy} after round {now.scores.round}"
     return registry.get(pick.strategy).summary
+
+
+def _doubt(now: Situation, scores: Scores, row: int) -> str:
+    """What the model wavers between, in words."""
+    names = now.campaign.labels
+    if scores.spans is not None:
+        found = _spans(scores.spans, row)
+        if not found:
+            return "No span?"
+        (_, _, one), sure = min(found, key=lambda span: span[1])
+        return f"{len(found)} spans, the least sure {names[one]} {sure:.0%}?"
+    assert scores.probabilities is not None  # one of the two is there
+    shares = scores.probabilities[row]
+    if scores.thresholds is not None:
+        near = np.argsort(np.abs(shares - 0.5))[:2]
+        return ", ".join(f"{names[at]} {shares[at]:.0%}" for at in near) + "?"
+    first, second = np.argsort(shares)[::-1][:2]
+    return f"{names[first]} {shares[first]:.0%} or {names[second]} {shares[second]:.0%}?"

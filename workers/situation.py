@@ -12,12 +12,12 @@ from service import answers
 from service.files import Files
 from service.pool import pool, shards
 from service.pool.text import draws
-from service.predictions import ADAPTER
+from service.predictions import ADAPTER, Spans
 from service.records import Campaign, Place
 from service.store import labels, rounds, selections
 from workers import encodings
 from workers.coding import classes
-from workers.encodings import COMMITTEE, PROBABILITIES, ROWS
+from workers.encodings import COMMITTEE, CONFIDENCE, PROBABILITIES, ROWS, SPANS, TOKEN_UNCERTAINTY
 
 Positions = NDArray[np.int64]
 HOLD_OUT, CONTROL, TRAIN = 0, 1, 2
@@ -59,15 +59,20 @@ class Pool:
 
 @dataclass(frozen=True)
 class Scores:
-    """One adapter's probabilities of pool positions (ascending): (n,) and (n, C)."""
+    """What one adapter says of n pool positions (ascending)."""
 
     round: int
     positions: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
+    probabilities: NDArray[np.float32] | None = None
+    """(n, C); None for spans."""
     committee: NDArray[np.float16] | None = None
     """(k, n, C), by as many passes with dropout; None where no strategy asked for them."""
     thresholds: tuple[float, ...] | None = None
     """(C,) from which probability on a label is decided, in multi_label."""
+    spans: Spans | None = None
+    """Whose rows begin with 0..n-1."""
+    token_uncertainty: NDArray[np.float32] | None = None
+    """(n, 2), for spans."""
 
     @classmethod
     def load(
@@ -76,30 +81,40 @@ class Scores:
         pool_: Pool,
         round_: int,
         rows: Sequence[Row[Any]],
-        thresholds: tuple[float, ...] | None,
+        thresholds: tuple[float, ...] | None = None,
     ) -> "Scores | None":
-        at, found, committee = [], [], []
-        for score in rows:
-            folder = files.path(score.path)
-            start = int(np.searchsorted(pool_.numbers, score.shard))
-            at.append(start + np.load(folder / ROWS).astype(np.int64))
-            found.append(np.load(folder / PROBABILITIES).astype(np.float32))
-            if (folder / COMMITTEE).exists():
-                committee.append(np.load(folder / COMMITTEE))
-        if not at:
+        if not rows:
             return None
-        whole = np.concatenate(committee, axis=1) if len(committee) == len(at) else None
-        return cls(round_, np.concatenate(at), np.concatenate(found), whole, thresholds)
+        folders = [files.path(score.path) for score in rows]
+        starts = [int(np.searchsorted(pool_.numbers, score.shard)) for score in rows]
+        inside = [np.load(folder / ROWS).astype(np.int64) for folder in folders]
+        at = np.concatenate([start + one for start, one in zip(starts, inside, strict=True)])
+
+        def whole(name: str, axis: int = 0) -> Any:
+            """One array of all shards; None where one of them lacks it."""
+            if not all((folder / name).exists() for folder in folders):
+                return None
+            return np.concatenate([np.load(folder / name) for folder in folders], axis=axis)
+
+        probabilities, spans = whole(PROBABILITIES), whole(SPANS)
+        if spans is not None:
+            before = np.cumsum([0, *(len(one) for one in inside[:-1])])
+            spans[:, 0] += np.repeat(before, [len(np.load(folder / SPANS)) for folder in folders])
+            spans = Spans(spans, whole(CONFIDENCE))
+        return cls(
+            round_,
+            at,
+            None if probabilities is None else probabilities.astype(np.float32),
+            whole(COMMITTEE, axis=1),
+            thresholds,
+            spans,
+            whole(TOKEN_UNCERTAINTY),
+        )
 
     def at(self, positions: Positions) -> tuple[NDArray[np.bool_], Positions]:
         """(known, rows of the arrays) of pool positions; where nothing is known the row is another example's."""
         rows = np.minimum(np.searchsorted(self.positions, positions), len(self.positions) - 1)
         return self.positions[rows] == positions, rows
-
-    def of(self, positions: Positions) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """(known, probabilities) of positions."""
-        known, rows = self.at(positions)
-        return known, self.probabilities[rows]
 
 
 @dataclass

@@ -6,21 +6,27 @@ What a worker does in a round, and `postil simulate` in each of its steps.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.predictions import ADAPTER, BASELINE, CONTROL
-from workers import learner
+from service.predictions import ADAPTER, BASELINE, CONTROL, Spans
+from workers import learner, tagger
 from workers.corpus import Corpus
 from workers.encoder import Encoder, Progress
-from workers.learner import Fitted, Predictions
+from workers.learner import Fitted
 from workers.linear import Head
 from workers.objective import OBJECTIVES, thresholds
+from workers.tagger import Tagger
 
 CONTROL_AT_LEAST = 10
 """With fewer random labels a reference model says nothing."""
+
+Telling: TypeAlias = Callable[[str], Progress | None]
+"""Makes of what is being done a function that tells how far it is."""
+Said: TypeAlias = NDArray[np.float32] | Spans
+"""What a model says of the examples that measure: probabilities (m, C), or spans."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +35,7 @@ class Labels:
 
     rows: NDArray[np.int64]
     classes: NDArray[Any]
-    """(n,) class numbers, or in multi_label (n, C) booleans."""
+    """As `workers.coding.classes` has them."""
     weights: NDArray[np.float32]
     control: NDArray[np.bool_]
 
@@ -42,14 +48,14 @@ class Labels:
 
 @dataclass(frozen=True, eq=False)
 class Turn:
-    fitted: Fitted
-    predictions: Predictions
-    """Of the examples that measure."""
-    models: dict[str, NDArray[np.float32]]
-    """(m, C) of them, by ADAPTER, BASELINE (logistic regression on the same labels and frozen embeddings), and, where
-    there are control labels enough, CONTROL: by a model of those alone."""
+    fitted: Fitted | Tagger
+    models: dict[str, Said]
+    """By ADAPTER; BASELINE, which is logistic regression on the same labels and frozen embeddings (none for spans); and
+    where there are control labels enough CONTROL, by a model of those alone."""
     thresholds: dict[str, tuple[float, ...]]
     """(C,) of each model, in multi_label."""
+    rate: float
+    """Texts that the adapter reads in a second."""
     train_seconds: float
 
 
@@ -61,52 +67,105 @@ def take(
     classes: int,
     measured: Corpus,
     seed: int,
-    telling: Callable[[str], Progress | None] = lambda words: None,
+    telling: Telling = lambda words: None,
 ) -> Turn:
-    """Train and measure; `telling` makes of what is being done a function that tells how far it is."""
-
-    def fit(these: Labels, words: str) -> Fitted:
-        return learner.fit(
-            encoder,
-            corpus,
-            these.rows,
-            these.classes,
-            these.weights,
-            classes,
-            seed,
-            problem=problem,
-            progress=telling(words),
-        )
-
-    def ask(fitted: Fitted) -> Predictions:
-        words = f"measuring on {len(measured)} examples"
-        return learner.predict(encoder, fitted, measured.tokens, measured.base, progress=telling(words))
-
+    """Train and measure. For spans both corpora need their texts."""
+    kind = _Tagging if problem == "spans" else _Classification
+    task = kind(problem, encoder, corpus, classes, measured, seed, telling)
     started = time.perf_counter()
-    fitted = fit(labels, f"training on {len(labels)} labels")
+    fitted = task.fit(labels, f"training on {len(labels)} labels")
     train_seconds = time.perf_counter() - started
-    predictions = ask(fitted)
-    objective = OBJECTIVES[problem]
-    head = Head(
-        *objective.regression(
-            corpus.base[labels.rows].astype(np.float32), labels.classes, labels.weights, classes
-        )
-    )
-    models = {
-        ADAPTER: predictions.probabilities,
-        BASELINE: objective.probabilities(head.logits(measured.base.astype(np.float32))),
-    }
-    decided = {ADAPTER: fitted.thresholds, BASELINE: tuple(thresholds(models[BASELINE]).tolist())}
+    said, rate = task.ask(fitted)
+    models, decided = {ADAPTER: said}, {ADAPTER: task.thresholds(fitted)}
+    baseline = task.baseline(labels)
+    if baseline is not None:
+        models[BASELINE], decided[BASELINE] = baseline, tuple(thresholds(baseline).tolist())
     control = labels.part(labels.control)
-    members = objective.members(control.classes, classes)
-    if len(control) >= CONTROL_AT_LEAST and (members.any(axis=0) & ~members.all(axis=0)).any():
-        reference = fit(control, f"a reference on {len(control)} random labels")
-        models[CONTROL], decided[CONTROL] = ask(reference).probabilities, reference.thresholds
+    if len(control) >= CONTROL_AT_LEAST and task.teach(control):
+        reference = task.fit(control, f"a reference on {len(control)} random labels")
+        models[CONTROL], decided[CONTROL] = task.ask(reference)[0], task.thresholds(reference)
     several = problem == "multi_label"
     return Turn(
         fitted,
-        predictions,
         models,
         {model: found for model, found in decided.items() if found is not None} if several else {},
+        rate,
         train_seconds,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Classification:
+    """Labels of whole texts."""
+
+    problem: str
+    encoder: Encoder
+    corpus: Corpus
+    classes: int
+    measured: Corpus
+    seed: int
+    telling: Telling
+
+    def fit(self, labels: Labels, words: str) -> Any:
+        return learner.fit(
+            self.encoder,
+            self.corpus,
+            labels.rows,
+            labels.classes,
+            labels.weights,
+            self.classes,
+            self.seed,
+            problem=self.problem,
+            progress=self.telling(words),
+        )
+
+    def ask(self, fitted: Any) -> tuple[Said, float]:
+        """(what it says, texts per second)"""
+        telling = self.telling(f"measuring on {len(self.measured)} examples")
+        tokens, base = self.measured.tokens, self.measured.base
+        found = learner.predict(self.encoder, fitted, tokens, base, progress=telling)
+        return found.probabilities, found.rate
+
+    def thresholds(self, fitted: Any) -> tuple[float, ...] | None:
+        found: tuple[float, ...] | None = fitted.thresholds
+        return found
+
+    def baseline(self, labels: Labels) -> NDArray[np.float32] | None:
+        objective, points = OBJECTIVES[self.problem], self.corpus.base[labels.rows].astype(np.float32)
+        head = Head(*objective.regression(points, labels.classes, labels.weights, self.classes))
+        return objective.probabilities(head.logits(self.measured.base.astype(np.float32)))
+
+    def teach(self, labels: Labels) -> bool:
+        """Whether these labels tell anything apart."""
+        members = OBJECTIVES[self.problem].members(labels.classes, self.classes)
+        return bool((members.any(axis=0) & ~members.all(axis=0)).any())
+
+
+class _Tagging(_Classification):
+    """Spans of texts."""
+
+    def fit(self, labels: Labels, words: str) -> Any:
+        return tagger.fit(
+            self.encoder,
+            self.corpus.some_texts(labels.rows),
+            labels.classes.tolist(),
+            labels.weights,
+            self.classes,
+            self.seed,
+            progress=self.telling(words),
+        )
+
+    def ask(self, fitted: Any) -> tuple[Said, float]:
+        telling = self.telling(f"measuring on {len(self.measured)} examples")
+        texts = self.measured.some_texts(np.arange(len(self.measured)))
+        found = tagger.predict(self.encoder, fitted, texts, progress=telling)
+        return found.spans, found.rate
+
+    def thresholds(self, fitted: Any) -> tuple[float, ...] | None:
+        return None
+
+    def baseline(self, labels: Labels) -> NDArray[np.float32] | None:
+        return None
+
+    def teach(self, labels: Labels) -> bool:
+        return any(labels.classes)

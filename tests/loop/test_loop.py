@@ -1,5 +1,9 @@
 """Campaigns from the first POST to the last round, on the real API, workers, Valkey and Label Studio."""
 
+import re
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from service.demo.docstrings import Corpus, Example
@@ -80,6 +84,49 @@ def test_a_campaign_of_several_labels(world: World, docstrings: Corpus, model: s
     assert point["headline"] == "macro_f1"
     assert point["metrics"]["macro_f1"]["value"] > 0.4
     assert point["labels"] == 100
+
+
+@pytest.mark.timeout(400)
+def test_a_campaign_of_spans(world: World, docstrings: Corpus, model: str) -> None:
+    """Given texts with names of types to be marked, and many without any, then rounds are trained and measured by the
+    spans' F1, and people see what the model would mark."""
+    labels = ["type", "number"]
+    marked = {"type": r"\b(string|list|file|object|dict|class|bytes|module)s?\b", "number": r"\b\d+\b"}
+
+    def true(text: str) -> list[dict[str, Any]]:
+        found = [
+            {"start": one.start(), "end": one.end(), "label": label}
+            for label, pattern in marked.items()
+            for one in re.finditer(pattern, text)
+        ]
+        return sorted(found, key=lambda span: (span["start"], span["end"]))
+
+    pool, gold = [one.text for one in docstrings.pool[1100:1400]], [one.text for one in docstrings.gold[:150]]
+    campaign = world.create(labels=labels, model=model, problem="spans", budget=100, round_size=40)
+    world.post(
+        f"/v1/campaigns/{campaign}/labels?set=test", [{"text": text, "spans": true(text)} for text in gold]
+    )
+    world.post(f"/v1/campaigns/{campaign}/pool", [{"text": text} for text in pool])
+    project = world.project(campaign)
+
+    def work(until: Callable[[], bool]) -> None:
+        with People(
+            world, project, labels, lambda task, rng: true(task.data["text"]), people=1, kind="spans"
+        ):
+            world.wait(until, "an answer to every question", 200)
+
+    work(lambda: world.status(campaign)["asked"] - sum(world.status(campaign)["queue"].values()) >= 40)
+    world.wait(lambda: world.last_round(campaign).get("ranked_at"), "the first round")
+    work(lambda: world.status(campaign)["phase"] == "budget reached")
+    world.assert_nothing_lost(campaign, project)
+    world.wait(lambda: world.last_round(campaign).get("ranked_at"), "the last round")
+    answers = [one for one in world.annotations(campaign) if one["kind"] == "answer"]
+    assert any(one["spans"] == [] for one in answers)
+    assert any(one["shown"] and one["shown"]["spans"] for one in answers)
+    assert all(one["spans"] == true(one["text"]) for one in world.labels(campaign))
+    point = world.get(f"/v1/campaigns/{campaign}/curve")["points"][-1]
+    assert point["headline"] == "f1"
+    assert point["metrics"]["f1"]["value"] > 0.3
 
 
 @pytest.mark.timeout(300)

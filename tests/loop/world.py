@@ -108,6 +108,12 @@ class World:
         assert answer.status_code == 200, answer.text
         return [msgspec.json.decode(line) for line in answer.content.splitlines()]
 
+    def labels(self, campaign: str) -> list[dict[str, Any]]:
+        """What the campaign believes."""
+        answer = self.api.get(f"/v1/campaigns/{campaign}/export", params={"what": "labels"})
+        assert answer.status_code == 200, answer.text
+        return [msgspec.json.decode(line) for line in answer.content.splitlines()]
+
     def assert_nothing_lost(self, campaign: str, project: int) -> None:
         """Every answer in Label Studio is in Postil exactly once, and no example was queued twice."""
         theirs = self.answers_in_label_studio(project)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from strategies import registry
 from tests.learner.conftest import FILLER, TOPICS, build_encoder
+from workers.coding import classes
 from workers.corpus import Corpus
 from workers.simulation import simulation
 from workers.simulation.labeled import Labeled
@@ -115,6 +117,32 @@ def test_every_strategy_for_several_labels(prepared: tuple[Stage, Any], strategy
     assert [point["labels"] for point in found] == [10, 20, 30]
     assert found[-1]["macro_f1"] > 0.6
     assert {"micro_f1", "subset_accuracy", "ece", "log_loss"} <= found[-1].keys()
+
+
+@pytest.mark.parametrize("strategy", registry.names("spans"))
+def test_every_strategy_for_spans(prepared: tuple[Stage, Any], strategy: str) -> None:
+    """Given texts whose words of two topics are to be marked, and texts with none, then they are learned."""
+    stage, encoder = prepared
+    parts = [
+        Labeled(part.texts, classes("spans", [marked(t) for t in part.texts], 2))
+        for part in (stage.pool, stage.test)
+    ]
+    tagged = Stage(["animal", "sum"], parts[0], parts[1], stage.corpus, stage.measured)
+    plan = msgspec.structs.replace(PLAN, start=20, batch=30, labels=80, problem="spans", noise=0.05)
+    found = list(replay(tagged, plan, Run(strategy, 0), encoder))
+    assert [point["labels"] for point in found] == [20, 50, 80]
+    assert found[-1]["f1"] > 0.5
+    assert {"precision", "recall"} <= found[-1].keys()
+
+
+def marked(text: str) -> tuple[tuple[int, int, int], ...]:
+    """Each word of the first two topics, as (start, end, topic)."""
+    topic = {word: number for number, words in enumerate(TOPICS[:2]) for word in words}
+    return tuple(
+        (one.start(), one.end(), topic[one.group()])
+        for one in re.finditer(r"\w+", text)
+        if one.group() in topic
+    )
 
 
 def test_the_verb_goes_on_where_it_was(inputs: Inputs) -> None:

@@ -13,17 +13,20 @@ from service.pool.text import draws
 from service.predictions import ADAPTER, BASELINE
 from service.records import HEADLINES, Campaign, Place
 from service.store import campaigns, events, labels, rounds, selections
-from workers import adapter, encodings, learner
+from workers import adapter, encodings, learner, tagger
 from workers.coding import classes
 from workers.corpus import Corpus, words
 from workers.encoder import Encoder
 from workers.held import Held
+from workers.learner import Fitted
 from workers.situation import Pool
+from workers.tagger import Tagger
 from workers.tokens import Tokens, concat
 from workers.turn import Labels, take
 
 RATE_ROWS = 100
 """Fewer rows say too little of how fast the pool will be scored."""
+RATE_SAMPLE = 256
 UNLABELED_ROWS = 10_000
 """Texts of the pool that the learner looks at without a label, beside the labeled ones."""
 
@@ -48,8 +51,9 @@ def run(held: Held) -> None:
     usable = [row for row in train if row.role_key not in forbidden]
     own = [Place(row.shard, row.row) for row in usable]
     unlabeled = _unlabeled(campaign, whole, encoded, forbidden, bool(tests), set(own))
-    measured = _read(held, encoder, encoded, places)
-    corpus = _read(held, encoder, encoded, own + unlabeled, campaign.labels)
+    contents = {row.number: row.content for row in [*sealed, *tests]}
+    measured = _read(held, encoder, encoded, contents, places)
+    corpus = _read(held, encoder, encoded, contents, own + unlabeled, campaign.labels)
     code = answers.coder(campaign.problem, campaign.labels)
     taught = Labels(
         np.arange(len(own)),
@@ -67,10 +71,9 @@ def run(held: Held) -> None:
         round_.seed,
         lambda words: _telling(held, f"round {number}: {words}"),
     )
-    fitted, train_seconds, rate = turn.fitted, turn.train_seconds, turn.predictions.rate
+    fitted, train_seconds, rate = turn.fitted, turn.train_seconds, turn.rate
     if len(places) < RATE_ROWS:
-        rng = np.random.default_rng(round_.seed)
-        rate = learner.measure_rate(encoder, fitted, corpus.tokens, corpus.base, rng)
+        rate = _rate(encoder, fitted, corpus, round_.seed)
     pool_rows = sum(row.rows for row in sealed)
     facts = {
         "trained_on": len(usable),
@@ -167,18 +170,27 @@ def _read(
     held: Held,
     encoder: Encoder,
     encoded: dict[int, Row[Any]],
+    contents: dict[int, str],
     places: list[Place],
     names: Sequence[str] | None = None,
 ) -> Corpus:
     """What the base model made of these examples, in their order, and of the labels' names."""
-    read = None
+    read, files = None, held.context.files
     if names is not None:
         tokens = encoder.tokenize([words(name) for name in names])
         read = Corpus(tokens, encoder.embed(tokens))
     base: NDArray[np.float16] = np.empty((0, encoder.dimension), np.float16)
     if places:
-        base = encodings.embeddings(held.context.files, encoded, places)
-    return Corpus(_tokens(held, encoded, places), base, read)
+        base = encodings.embeddings(files, encoded, places)
+
+    def texts(rows: NDArray[np.integer]) -> list[str]:
+        found: dict[int, str] = {}
+        for number, at, inside in encodings.by_shard([places[row] for row in rows]):
+            content = shards.examples(files, contents[number], inside.tolist())
+            found.update(zip(at.tolist(), (one["text"] for one in content), strict=True))
+        return [found[at] for at in range(len(rows))]
+
+    return Corpus(_tokens(held, encoded, places), base, read, texts)
 
 
 def _tokens(held: Held, encoded: dict[int, Row[Any]], places: list[Place]) -> Tokens:
@@ -193,6 +205,17 @@ def _tokens(held: Held, encoded: dict[int, Row[Any]], places: list[Place]) -> To
             np.empty(0, np.int64)
         )
     return concat(parts).take(np.argsort(np.concatenate(order)))
+
+
+def _rate(encoder: Encoder, fitted: Fitted | Tagger, corpus: Corpus, seed: int) -> float:
+    """Texts per second now, from a sample."""
+    rng = np.random.default_rng(seed)
+    if isinstance(fitted, Fitted):
+        return learner.measure_rate(encoder, fitted, corpus.tokens, corpus.base, rng)
+    rows = rng.choice(len(corpus), min(RATE_SAMPLE, len(corpus)), replace=False)
+    texts = corpus.some_texts(rows)
+    tagger.predict(encoder, fitted, texts[:16])  # the first call pays for memory and compiled kernels
+    return tagger.predict(encoder, fitted, texts).rate
 
 
 def _lineage(campaign: Campaign, round_: Row[Any], encoder: Encoder) -> dict[str, Any]:

@@ -20,7 +20,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class Labeled:
-    """Texts and what is true of them: (n,) class numbers, or in multi_label (n, C) booleans."""
+    """Texts and what is true of them, as `workers.coding.classes` has it."""
 
     texts: list[str]
     classes: NDArray[Any]
@@ -44,18 +44,22 @@ def read(data: Path, test: Path, text_field: str, problem: str) -> tuple[list[st
     labels = sorted(
         {label for part in (pool, measured) for answer in part.values() for label in _labels(answer)}
     )
-    if len(labels) < 2 or not pool:
+    if not labels or not pool:
         raise Invalid(f"{data} has {len(pool)} texts that are not in {test}, of {len(labels)} labels", "data")
     code = answers.coder(problem, labels)
     made = []
     for part in (pool, measured):
-        stored = [answers.store(answers.check(problem, labels, answer, None)) for answer in part.values()]
+        stored = [
+            answers.store(answers.check(problem, labels, answer, len(text))) for text, answer in part.items()
+        ]
         made.append(Labeled(list(part), classes(problem, [code(one) for one in stored], len(labels))))
     return labels, made[0], made[1]
 
 
 def _labels(answer: answers.Answer) -> list[str]:
-    return [answer] if isinstance(answer, str) else [str(label) for label in answer]
+    if isinstance(answer, str):
+        return [answer]
+    return [one if isinstance(one, str) else one["label"] for one in answer]
 
 
 def _pairs(path: Path, text_field: str, problem: str) -> Iterator[tuple[str, answers.Answer]]:

@@ -9,24 +9,26 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from service.measure import multi_label, single_label
+from service.measure import multi_label, single_label, spans
 from service.pool.text import draws
-from service.predictions import ADAPTER
+from service.predictions import ADAPTER, Spans
 from service.records import Campaign
 from service.rounds.decide import Mode
 from service.store.campaigns import NewCampaign
 from strategies import registry
-from workers import learner, selection, turn
+from workers import learner, selection, tagger, turn
 from workers.corpus import Corpus
 from workers.encoder import Encoder
 from workers.jobs.score import sample
 from workers.simulation.labeled import Labeled
 from workers.simulation.plan import Plan, Run
 from workers.situation import Pool, Scores, Situation, zones
+from workers.tagger import Tagger
 
 SCORED_ROWS = 10_000
 METRICS = {
     "single_label": ("accuracy", "macro_f1", "log_loss", "ece"),
+    "spans": ("f1", "precision", "recall"),
     "multi_label": ("macro_f1", "micro_f1", "subset_accuracy", "log_loss", "ece"),
 }
 
@@ -47,7 +49,7 @@ class Stage:
 def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dict[str, Any]]:
     """A point of the curve for each number of labels of the plan.
 
-    Keys: strategy, seed, labels, accuracy, macro_f1, log_loss, ece, train_s, score_s, select_s (seconds).
+    Keys: strategy, seed, labels, the problem's METRICS, train_s, score_s, select_s (seconds), and what the learner saw.
     """
     campaign = _campaign(stage, plan, run)
     answers = _answers(stage, plan.noise, run.seed)
@@ -66,7 +68,7 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
         given = np.concatenate([given, chosen])
         if plan.problem == "single_label":
             now.labels[chosen] = answers[chosen]
-        else:
+        elif plan.problem == "multi_label":
             now.label_sets = answers[given]
         now.free[chosen] = False
         for pick in picks:
@@ -77,13 +79,13 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
         )
         started = time.perf_counter()
         if run.strategy != "random" and labels < plan.labels:
-            now.scores = _scores(stage, plan, encoder, made, run.strategy, batch)
+            now.scores = _scores(stage, encoder, made, run.strategy, batch)
         score_s = time.perf_counter() - started
         yield {
             "strategy": run.strategy,
             "seed": run.seed,
             "labels": len(given),
-            **_metrics(plan.problem, made, stage.test.classes),
+            **_metrics(plan.problem, len(stage.labels), made, stage.test.classes),
             "train_s": round(made.train_seconds, 3),
             "score_s": round(score_s, 3),
             "select_s": round(select_s, 3),
@@ -115,10 +117,16 @@ def _campaign(stage: Stage, plan: Plan, run: Run) -> Campaign:
 
 
 def _answers(stage: Stage, noise: float, seed: int) -> NDArray[Any]:
-    """What an annotator says of each text: with probability `noise` what is true of another one and not of it."""
+    """What an annotator says of each text: with probability `noise` what is true of another text and not of it.
+
+    Who is asked for spans sees none in such a text.
+    """
     rng, truth = np.random.default_rng([seed, 0]), stage.pool.classes
     wrong, said = rng.random(len(stage.pool)) < noise, truth.copy()
     for at in np.flatnonzero(wrong):
+        if truth.dtype == object:
+            said[at] = ()
+            continue
         other = np.flatnonzero((truth != truth[at]).reshape(len(truth), -1).any(axis=1))
         said[at] = truth[rng.choice(other)] if len(other) else truth[at]
     return said
@@ -146,32 +154,36 @@ def _situation(stage: Stage, campaign: Campaign) -> Situation:
     )
 
 
-def _scores(
-    stage: Stage, plan: Plan, encoder: Encoder, made: turn.Turn, strategy: str, round_: int
-) -> Scores:
+def _scores(stage: Stage, encoder: Encoder, made: turn.Turn, strategy: str, round_: int) -> Scores:
     """Of a random part of the pool where it is large, as a campaign does that has only so long for it."""
-    wanted, n = registry.get(strategy), len(stage.pool)
-    rows = sample(n, SCORED_ROWS / n, made.fitted.seed, round_, 0)
+    wanted, n, fitted = registry.get(strategy), len(stage.pool), made.fitted
+    rows = sample(n, SCORED_ROWS / n, fitted.seed, round_, 0)
+    if isinstance(fitted, Tagger):
+        tagged = tagger.predict(encoder, fitted, stage.corpus.some_texts(rows))
+        return Scores(round_, rows, spans=tagged.spans, token_uncertainty=tagged.token_uncertainty)
     found = learner.predict(
         encoder,
-        made.fitted,
+        fitted,
         stage.corpus.tokens,
         stage.corpus.base,
         rows,
         committee="committee" in wanted.needs | wanted.optional,
     )
-    decided = made.thresholds.get(ADAPTER) if plan.problem == "multi_label" else None
+    decided = made.thresholds.get(ADAPTER)
     return Scores(round_, rows, found.probabilities, found.committee, decided)
 
 
-def _metrics(problem: str, made: turn.Turn, truth: NDArray[Any]) -> dict[str, float]:
-    rng, probabilities = np.random.default_rng(0), made.predictions.probabilities
+def _metrics(problem: str, classes: int, made: turn.Turn, truth: NDArray[Any]) -> dict[str, float]:
+    rng, said = np.random.default_rng(0), made.models[ADAPTER]
     found: Any
-    if problem == "single_label":
-        found = single_label.measure(probabilities, truth, rng)
+    if isinstance(said, Spans):
+        true = [(at, *span) for at, several in enumerate(truth) for span in several]
+        table = np.array(true, np.int32).reshape(-1, 4)
+        found = spans.measure(said.rows, table, len(truth), classes, rng, said.confidence)
+    elif problem == "single_label":
+        found = single_label.measure(said, truth, rng)
     else:
-        decided = probabilities >= np.array(made.thresholds[ADAPTER])
-        found = multi_label.measure(probabilities, decided, truth, rng)
+        found = multi_label.measure(said, said >= np.array(made.thresholds[ADAPTER]), truth, rng)
     return {name: round(getattr(found, name).value, 5) for name in METRICS[problem]}
 
 

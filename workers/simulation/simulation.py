@@ -72,7 +72,7 @@ def prepare(inputs: Inputs) -> tuple[Stage, Encoder]:
 
     def read(texts: list[str], names: Corpus | None = None) -> Corpus:
         tokens = encoder.tokenize(texts)
-        return Corpus(tokens, encoder.embed(tokens), names)
+        return Corpus(tokens, encoder.embed(tokens), names, lambda rows: [texts[row] for row in rows])
 
     names = read([words(label) for label in labels])
     return Stage(labels, pool, test, read(pool.texts, names), read(test.texts)), encoder
