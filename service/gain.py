@@ -22,6 +22,8 @@ AT_LEAST = 4
 """Rounds with a reference, for a curve to be laid through them."""
 DOUBT = 5.0
 """Before any data, that random labels are worth a fifth or five times the chosen ones is one standard deviation off."""
+FEWEST = 30
+"""Fewer draws than so many, after the prior's say, are no estimate."""
 FARTHEST = 10
 """Times the campaign's labels: more is not told."""
 
@@ -92,7 +94,7 @@ def estimate(sizes: Floats, random: NDArray[np.bool_], errors: Floats, covarianc
     needed = chance.labels(own.error(labels))
     with np.errstate(divide="ignore"):  # none needed, or none enough: as unlikely as can be
         doubt = np.exp(-((np.log(needed / labels) / log(DOUBT)) ** 2) / 2)
-    if doubt.sum() ** 2 < power_law.FEWEST * (doubt**2).sum() or not doubt.any():
+    if doubt.sum() ** 2 < FEWEST * (doubt**2).sum() or not doubt.any():
         return told(None, None, False, "random labels come nowhere near the campaign's score")
     farthest = FARTHEST * labels
     random_needed = extent(needed, farthest, doubt)

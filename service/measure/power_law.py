@@ -9,8 +9,8 @@ sample size required for classification performance") and Hestness et al. 2017, 
 that curves of many classes have. Nothing here knows what the error is of, but that it lies in 0..1.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import log
 
 import numpy as np
 from numpy.random import Generator
@@ -26,10 +26,11 @@ LUCK = (0.2, 0.4, 0.8)
 Three seeds each of short texts at 100 labels gave .1 to .7 (tests/bench/LOG.md, 2026-11-23)."""
 PERSISTENT = 0.5
 """Part of that variance which comes from the labels, and stays as more are added; the rest is each training's own."""
-DRAWS = 10_000
-KEPT = 4_000
-FEWEST = 30
-"""Fewer draws than so many that the points leave possible are no fit."""
+PARTICLES = 2_000
+MOVES = 12
+"""Metropolis steps after each resampling."""
+MISFIT = 5.0
+"""Standard deviations that the best law's chi-square may lie above its mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,8 @@ class Law:
     exponent: Floats
     shift: Floats
 
-    def error(self, labels: float) -> Floats:
-        """(d,)."""
+    def error(self, labels: float | Floats) -> Floats:
+        """(d,); of labels (k, 1): (k, d)."""
         shrunk = ((labels + self.shift) / (self.measured + self.shift)) ** -self.exponent
         return self.floor + (self.level - self.floor) * shrunk
 
@@ -65,51 +66,75 @@ def posterior(
     measuring them on few examples leaves open. To it comes the luck of training: models of other labels, equally
     many, would err differently, and labels that are kept from round to round keep their luck.
 
-    Bayes: exponent uniform in 0.1 to 1, shift log-uniform in 1 to 300 labels, luck one of three scales, floor and
-    levels uniform, the floor below every level. Drawn by importance sampling; given the rest, levels are Gaussian.
+    Bayes: exponents uniform in 0.1 to 1, shifts log-uniform in 1 to 300 labels, luck one of three scales, levels
+    uniform, the floor uniform from 0 to the lowest level. Drawn by sequential Monte Carlo (Del Moral, Doucet and
+    Jasra 2006): particles of the prior are weighted by a growing power of the likelihood, resampled, and moved.
     """
     curve = np.repeat(np.arange(len(sizes)), [len(each) for each in sizes])
     n, error = np.concatenate(sizes), np.concatenate(errors)
-    exponent = rng.uniform(*EXPONENTS, (DRAWS, len(sizes)))
-    shift = np.exp(rng.uniform(log(SHIFTS[0]), log(SHIFTS[1]), (DRAWS, len(sizes))))
     measured = np.array([each.max() for each in sizes])
-    shrunk = ((n + shift[:, curve]) / (measured + shift)[:, curve]) ** -exponent[:, curve]  # (DRAWS, P)
-    top = min(float(each[-1]) for each in errors) + 3 * float(np.sqrt(covariance.diagonal().max()))
-    floor = min(1.0, top) * rng.uniform(0, 1, DRAWS)
-    basis = np.where(curve == np.arange(len(sizes))[:, None], shrunk[:, None, :], 0.0)  # (DRAWS, S, P)
-    rest = error - floor[:, None] * (1 - shrunk)
-    found = [_levels(basis, rest, covariance + _luck(curve, n, error, scale), rng) for scale in LUCK]
-    level = np.concatenate([one for one, _ in found])  # (L · DRAWS, S)
-    likely = np.concatenate([one for _, one in found])
-    floor, exponent, shift = (np.concatenate([one] * len(LUCK)) for one in (floor, exponent, shift))
-    likely[(level <= floor[:, None]).any(axis=1) | (level >= 1).any(axis=1)] = -np.inf
-    weight = np.exp(likely - likely.max())
-    weight /= weight.sum()
-    if not 1 / (weight**2).sum() >= FEWEST:
-        return None
-    kept = rng.choice(len(weight), KEPT, p=weight)
-    return [
-        Law(float(measured[at]), floor[kept], level[kept, at], exponent[kept, at], shift[kept, at])
-        for at in range(len(sizes))
+    whitenings = [
+        np.linalg.inv(np.linalg.cholesky(covariance + _luck(curve, n, error, scale))) for scale in LUCK
     ]
 
+    def laws(cube: Floats) -> list[Law]:
+        """(d, 1 + 3 S) in 0..1, of which the prior is uniform."""
+        level, exponent, shift = cube[:, 1:].reshape(len(cube), 3, -1).transpose(1, 2, 0)  # (S, d) each
+        floor = cube[:, 0] * level.min(axis=0)
+        exponent = EXPONENTS[0] + (EXPONENTS[1] - EXPONENTS[0]) * exponent
+        shift = SHIFTS[0] * (SHIFTS[1] / SHIFTS[0]) ** shift
+        return [Law(most, floor, *each) for most, *each in zip(measured, level, exponent, shift, strict=True)]
 
-def _levels(basis: Floats, rest: Floats, covariance: Floats, rng: Generator) -> tuple[Floats, Floats]:
-    """Levels (d, S) drawn given all else, and the log likelihood (d,) of all else, up to a constant.
+    def likely(cube: Floats) -> tuple[Floats, Floats]:
+        """Log likelihoods (d,), luck summed out, and chi-squares (d,) for the greatest luck."""
+        said = np.concatenate([law.error(each[:, None]) for law, each in zip(laws(cube), sizes, strict=True)])
+        chi = [((white @ (error[:, None] - said)) ** 2).sum(axis=0) for white in whitenings]
+        scaled = [
+            np.log(white.diagonal()).sum() - one / 2 for white, one in zip(whitenings, chi, strict=True)
+        ]
+        summed: Floats = np.logaddexp.reduce(scaled)
+        return summed, chi[-1]
 
-    Least squares on errors `rest` (d, P) of that covariance (P, P), with `basis` (d, S, P).
-    """
-    whitening = np.linalg.inv(np.linalg.cholesky(covariance))
-    x, y = basis @ whitening.T, rest @ whitening.T
-    precision = x @ x.transpose(0, 2, 1)  # (d, S, S)
-    lower = np.linalg.cholesky(precision)
-    projected = np.linalg.solve(lower, x @ y[:, :, None])  # (d, S, 1)
-    noise = rng.standard_normal(projected.shape)
-    level = np.linalg.solve(lower.transpose(0, 2, 1), projected + noise)[:, :, 0]
-    misfit = (y**2).sum(axis=1) - (projected[:, :, 0] ** 2).sum(axis=1)
-    spread = np.log(lower.diagonal(axis1=1, axis2=2)).sum(axis=1)
-    likely: Floats = -misfit / 2 - spread + np.log(whitening.diagonal()).sum()
-    return level, likely
+    cube = _sample(lambda each: likely(each)[0], 1 + 3 * len(sizes), rng)
+    if likely(cube)[1].min() > len(n) + MISFIT * np.sqrt(2 * len(n)):
+        return None
+    return laws(cube)
+
+
+def _sample(likely: Callable[[Floats], Floats], width: int, rng: Generator) -> Floats:
+    """Particles (d, width) of the unit cube, as dense as a likelihood, which is given as its logarithm."""
+    cube = rng.random((PARTICLES, width))
+    now, power = likely(cube), 0.0
+    while power < 1:
+        step = _step(now, 1 - power)
+        power += step
+        weight = np.exp(step * (now - now.max()))
+        chosen = rng.choice(PARTICLES, PARTICLES, p=weight / weight.sum())
+        cube, now = cube[chosen], now[chosen]
+        stride = np.linalg.cholesky(np.cov(cube.T) + 1e-12 * np.eye(width)) * 2.4 / np.sqrt(width)
+        for _ in range(MOVES):
+            moved = cube + rng.standard_normal(cube.shape) @ stride.T
+            moved = 1 - np.abs(1 - moved % 2)  # reflected at the cube's sides
+            then = likely(moved)
+            taken = np.log(rng.random(PARTICLES)) < power * (then - now)
+            cube[taken], now[taken] = moved[taken], then[taken]
+    return cube
+
+
+def _step(likely: Floats, rest: float) -> float:
+    """How much the power of the likelihood may grow, `rest` at most, for half of the particles to count still."""
+
+    def count(step: float) -> float:
+        weight = np.exp(step * (likely - likely.max()))
+        return float(weight.sum() ** 2 / (weight**2).sum())
+
+    if count(rest) >= PARTICLES / 2:
+        return rest
+    low, high = 0.0, rest
+    for _ in range(30):
+        middle = (low + high) / 2
+        low, high = (middle, high) if count(middle) >= PARTICLES / 2 else (low, middle)
+    return high
 
 
 def _luck(curve: NDArray[np.int64], n: Floats, error: Floats, scale: float) -> Floats:
