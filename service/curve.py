@@ -14,12 +14,14 @@ import numpy as np
 from sqlalchemy import Connection, Row, select
 
 from service import answers, exam
-from service.exam import Exam, Marks, Metrics, Truth
+from service.exam import Exam, Marks, Metrics, Sitting, Truth
 from service.files import Files
+from service.gain import Gain, gain
 from service.measure.intervals import Interval
 from service.pool import pool, shards
 from service.predictions import ADAPTER, BASELINE, CONTROL
 from service.records import HEADLINES, Campaign, Place
+from service.stopping import Stopping, stopping
 from service.store.schema import label
 
 ABOUT_AS_MANY = 1.25
@@ -56,6 +58,15 @@ class Point(msgspec.Struct, frozen=True):
     """The headline metric minus the previous round's, paired."""
 
 
+class Curve(msgspec.Struct, frozen=True):
+    points: list[Point]
+    """Oldest first."""
+    stopping: Stopping | None
+    """None where no round was trained yet."""
+    gain: Gain | None
+    """None where there is no reference on random labels yet, or nothing measures."""
+
+
 def truth(connection: Connection, files: Files, campaign: Campaign) -> Truth:
     """The test set where there is one, else the hold-out's labels as they are now."""
     code = answers.coder(campaign.problem, campaign.labels)
@@ -80,16 +91,25 @@ def truth(connection: Connection, files: Files, campaign: Campaign) -> Truth:
     )
 
 
+def learning(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> Curve:
+    """The curve of all rounds that were trained, and what it says of stopping and of the campaign's gain."""
+    sat = [
+        Sitting(row.number, row.metrics["trained_on"], row.metrics.get("control_labels", 0), taken)
+        for row, taken in _exams(files, campaign, done, known)
+    ]
+    return Curve(
+        points(files, campaign, done, known),
+        stopping(sat, HEADLINES[campaign.problem]) if sat else None,
+        gain(sat),
+    )
+
+
 def points(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> list[Point]:
     """A point for each round that was trained, oldest first, all on the same truth."""
     made: list[Point] = []
     marked: dict[int, _Marked] = {}
     trained = {row.number: row.metrics["trained_on"] for row in done if row.predictions}
-    for row in done:
-        if row.predictions is None:
-            continue
-        folder, thresholds = files.path(row.predictions), row.metrics.get("thresholds")
-        sat = exam.exam(campaign, folder, known, row.seed, thresholds)
+    for row, sat in _exams(files, campaign, done, known):
         before = max(marked, default=None)
         marked[row.number] = _Marked(sat.places, sat.marks(ADAPTER))
         made.append(
@@ -106,6 +126,19 @@ def points(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Tr
             )
         )
     return made
+
+
+def _exams(
+    files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth
+) -> list[tuple[Row[Any], Exam]]:
+    return [
+        (
+            row,
+            exam.exam(campaign, files.path(row.predictions), known, row.seed, row.metrics.get("thresholds")),
+        )
+        for row in done
+        if row.predictions
+    ]
 
 
 @lru_cache(maxsize=256)

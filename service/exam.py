@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from service import predictions
 from service.answers import Coded
-from service.measure import intervals, multi_label, single_label, spans
-from service.measure.intervals import Interval
+from service.measure import agreement, intervals, jackknife, multi_label, single_label, spans
+from service.measure.intervals import Floats, Interval, Statistic
 from service.measure.multi_label import MultiLabelMetrics
 from service.measure.single_label import SingleLabelMetrics
 from service.measure.spans import SpanMetrics
@@ -85,12 +85,47 @@ class Exam(ABC):
     def marks(self, model: str) -> Marks: ...
 
     @abstractmethod
+    def parts(self, marks: Marks) -> NDArray[np.int64]:
+        """(n, K): what each example adds to the sums that `statistic` takes."""
+
+    @property
+    @abstractmethod
+    def statistic(self) -> Statistic:
+        """From sums (r, K) to the headline metric (r, 1)."""
+
+    @abstractmethod
+    def agreement(self, before: Self) -> float | None:
+        """How far its adapter's predictions are those of the round before, on all that both predicted, known or not.
+
+        Cohen's kappa; of several labels its mean; of spans F1. None where that is not defined.
+        """
+
+    def _both(self, before: "Exam") -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions, in either's predictions, of what both predicted."""
+        earlier = {place: at for at, place in enumerate(predictions.places(before.folder))}
+        pairs = [
+            (at, earlier[one]) for at, one in enumerate(predictions.places(self.folder)) if one in earlier
+        ]
+        mine, theirs = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        return mine, theirs
+
+    @abstractmethod
     def interval(self, marks: Marks) -> Interval:
         """The headline metric of n >= 1 marks."""
 
     @abstractmethod
     def difference(self, ours: Marks, theirs: Marks) -> Interval | None:
         """Our headline metric minus theirs, on the same examples; None where there are none."""
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A round's exam, and how many labels its models were trained on."""
+
+    number: int
+    trained_on: int
+    control_labels: int
+    exam: Exam
 
 
 class _SingleLabel(Exam):
@@ -106,6 +141,20 @@ class _SingleLabel(Exam):
 
     def difference(self, ours: Marks, theirs: Marks) -> Interval | None:
         return intervals.paired_shares(ours, theirs)
+
+    def parts(self, marks: Marks) -> NDArray[np.int64]:
+        return single_label.parts(marks)
+
+    @property
+    def statistic(self) -> Statistic:
+        return single_label.score
+
+    def agreement(self, before: Self) -> float | None:
+        mine, theirs = (
+            predictions.probabilities(one.folder, ADAPTER)[at].argmax(axis=1)
+            for one, at in zip((self, before), self._both(before), strict=True)
+        )
+        return agreement.kappa(mine, theirs, self.classes)
 
     def _said(self, model: str) -> NDArray[np.floating]:
         return predictions.probabilities(self.folder, model)[self.at]
@@ -125,6 +174,20 @@ class _MultiLabel(Exam):
     def difference(self, ours: Marks, theirs: Marks) -> Interval | None:
         return multi_label.difference(ours, theirs, self.rng)
 
+    def parts(self, marks: Marks) -> NDArray[np.int64]:
+        return multi_label.parts(marks)
+
+    @property
+    def statistic(self) -> Statistic:
+        return multi_label.score
+
+    def agreement(self, before: Self) -> float | None:
+        mine, theirs = (
+            one._decided(predictions.probabilities(one.folder, ADAPTER)[at], ADAPTER)
+            for one, at in zip((self, before), self._both(before), strict=True)
+        )
+        return agreement.mean_kappa(mine, theirs)
+
     @cached_property
     def _true(self) -> NDArray[np.bool_]:
         """(n, C)."""
@@ -136,7 +199,11 @@ class _MultiLabel(Exam):
     def _said(self, model: str) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
         """(n, C) probabilities, and which labels are decided."""
         said = predictions.probabilities(self.folder, model)[self.at]
-        return said, said >= np.array(dict(self.thresholds)[model])
+        return said, self._decided(said, model)
+
+    def _decided(self, said: NDArray[np.floating], model: str) -> NDArray[np.bool_]:
+        decided: NDArray[np.bool_] = said >= np.array(dict(self.thresholds)[model])
+        return decided
 
 
 class _Spans(Exam):
@@ -154,6 +221,18 @@ class _Spans(Exam):
     def difference(self, ours: Marks, theirs: Marks) -> Interval | None:
         return spans.difference(ours, theirs, self.rng)
 
+    def parts(self, marks: Marks) -> NDArray[np.int64]:
+        return spans.parts(marks)
+
+    @property
+    def statistic(self) -> Statistic:
+        return spans.score
+
+    def agreement(self, before: Self) -> float | None:
+        places = zip((self, before), self._both(before), strict=True)
+        mine, theirs = (_at(predictions.spans(one.folder, ADAPTER).rows, at) for one, at in places)
+        return agreement.spans_f1(mine, theirs)
+
     @cached_property
     def _true(self) -> NDArray[np.int64]:
         """(m, 4)."""
@@ -162,6 +241,13 @@ class _Spans(Exam):
 
     def _said(self, model: str) -> predictions.Spans:
         return predictions.spans(self.folder, model).of(self.at)
+
+
+def _at(rows: NDArray[np.int32], positions: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Spans (k, 4) of the examples at these positions, in whatever order, which are numbered anew from 0."""
+    number = {position: at for at, position in enumerate(positions.tolist())}
+    found = [(number[row[0]], *row[1:]) for row in rows.tolist() if row[0] in number]
+    return np.array(found, dtype=np.int32).reshape(-1, 4)
 
 
 _KINDS: dict[str, type[Exam]] = {"single_label": _SingleLabel, "multi_label": _MultiLabel, "spans": _Spans}
@@ -177,3 +263,23 @@ def exam(
     """The exam of a round with its predictions in `folder`; `thresholds` of each model where labels are several."""
     fixed = tuple((model, tuple(each)) for model, each in (thresholds or {}).items())
     return _KINDS[campaign.problem](folder, known, len(campaign.labels), seed, fixed)
+
+
+def jointly(sat: Sequence[tuple[Exam, str]]) -> tuple[Floats, Floats]:
+    """Errors (M,) of the models named, one minus the headline metric, and their covariance (M, M) over examples.
+
+    Each is measured on all examples of its exam; what two models were asked both makes them vary together. There is
+    one model at least, and two examples.
+    """
+    number = {
+        place: at for at, place in enumerate(dict.fromkeys(place for one, _ in sat for place in one.places))
+    }
+
+    def aligned(one: Exam, model: str) -> NDArray[np.int64]:
+        mine = one.parts(one.marks(model))
+        parts = np.zeros((len(number), mine.shape[1]), np.int64)
+        parts[[number[place] for place in one.places]] = mine
+        return parts
+
+    scores, covariance = jackknife.jointly((aligned(*each) for each in sat), sat[0][0].statistic)
+    return 1 - scores, jackknife.careful(1 - scores, covariance, len(number))

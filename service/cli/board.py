@@ -12,7 +12,8 @@ from rich.text import Text
 
 from service.cli import output
 from service.cli.events import Event
-from service.cli.views import Campaign, Job, LogEvent, Point, Round, Status
+from service.cli.signs import signs
+from service.cli.views import Campaign, Curve, Job, LogEvent, Point, Round, Status
 
 ROUND_EVENTS = {
     "round-started",
@@ -39,11 +40,11 @@ class Board:
         self,
         campaign: Campaign,
         rounds: list[Round],
-        points: list[Point],
+        curve: Curve,
         jobs: list[Job],
         log: list[LogEvent],
     ) -> None:
-        self.campaign, self.rounds, self.points, self.jobs = campaign, rounds, points, jobs
+        self.campaign, self.rounds, self.curve, self.jobs = campaign, rounds, curve, jobs
         self.log = deque(log, maxlen=EVENTS_SHOWN)
         self.newest = log[-1]["id"] if log else 0
         """Number of the newest event."""
@@ -71,7 +72,9 @@ class Board:
             parts.append(Text(self.trouble, style="bold red"))
         if self.rounds:
             headline = self.campaign["headline"]
-            parts += [Rule(style="dim"), rounds_table(self.rounds, self.points, headline, ROUNDS_SHOWN)]
+            points = self.curve["points"]
+            parts += [Rule(style="dim"), rounds_table(self.rounds, points, headline, ROUNDS_SHOWN)]
+            parts += [Text(words) for words in signs(self.curve)]
         if running := [job for job in self.jobs if job["progress"] or job["error"]]:
             parts += [Rule(style="dim"), jobs_table(running[:JOBS_SHOWN])]
         if self.log:

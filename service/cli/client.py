@@ -11,7 +11,7 @@ import httpx
 
 from service.cli import events
 from service.cli.events import Event
-from service.cli.views import Campaign, Job, LogEvent, Point, Receipt, Round
+from service.cli.views import Campaign, Curve, Job, LogEvent, Receipt, Round
 from service.errors import Conflict, Invalid, NotFound, PostilError, Unauthorized
 from service.settings import Settings
 
@@ -84,8 +84,8 @@ class Api:
     def rounds(self, campaign: str) -> list[Round]:
         return cast(list[Round], self._get(f"{_path(campaign)}/rounds")["rounds"])
 
-    def curve(self, campaign: str) -> list[Point]:
-        return cast(list[Point], self._get(f"{_path(campaign)}/curve")["points"])
+    def curve(self, campaign: str) -> Curve:
+        return cast(Curve, self._get(f"{_path(campaign)}/curve"))
 
     def jobs(self, campaign: str) -> list[Job]:
         """Those that are not finished."""

@@ -140,7 +140,7 @@ class Session:
                 break
             # An answer that made no new label (to a text that was asked twice, say) is made up for.
             missing = done
-        points = patiently(lambda: self.api.curve(self.name))
+        points = patiently(lambda: self.api.curve(self.name))["points"]
         point = next((one for one in points if one["round"] == number), None)
         accuracy = point["metrics"]["accuracy"] if point and point["metrics"] else None
         result = RoundResult(

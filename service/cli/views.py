@@ -104,6 +104,48 @@ class Point(TypedDict):
     change: Interval | None
 
 
+class Extent(TypedDict):
+    """A number of labels with its interval; None is more than can be told."""
+
+    value: int | None
+    low: int | None
+    high: int | None
+
+
+class Gain(TypedDict):
+    labels: int
+    control_labels: int
+    saved: Extent | None
+    extrapolated: bool
+    reason: str | None
+
+
+class Agreement(TypedDict):
+    round: int
+    value: float | None
+
+
+class Outlook(TypedDict):
+    more: int
+    score: Interval
+    gain: Interval
+
+
+class Stopping(TypedDict):
+    agreement: str
+    """kappa, mean kappa, or f1."""
+    agreements: list[Agreement]
+    settled: bool
+    outlook: list[Outlook]
+    reason: str | None
+
+
+class Curve(TypedDict):
+    points: list[Point]
+    stopping: Stopping | None
+    gain: Gain | None
+
+
 class Progress(TypedDict):
     done: float
     total: float

@@ -32,7 +32,7 @@ def watch(
         board = look(api, campaign)
         if once and json:
             return print_json(
-                {"campaign": board.campaign, "rounds": board.rounds, "points": board.points}
+                {"campaign": board.campaign, "rounds": board.rounds, **board.curve}
                 | {"jobs": board.jobs, "events": list(board.log)}
             )
         if once:
@@ -47,18 +47,23 @@ def watch(
 
 
 def curve(campaign: Name, json: AsJson = False) -> None:
-    """What each round of labeling bought: accuracy or F1 by labels, with 95 % intervals."""
+    """What each round of labeling bought: accuracy or F1 by labels, with 95 % intervals; and what to expect."""
     with connect() as api:
-        points = api.curve(campaign)
+        found = api.curve(campaign)
     if json:
-        return print_json(points)
-    if not points:
+        return print_json(found)
+    if not found["points"]:
         return print("There is no round yet: the first one begins when enough labels have come.")
     from rich.console import Console
 
     from service.cli.board import curve_table
+    from service.cli.output import say
+    from service.cli.signs import signs
 
-    Console().print(curve_table(points))
+    console = Console()
+    console.print(curve_table(found["points"]))
+    for words in signs(found):
+        say(console, words)
 
 
 def look(api: "Api", campaign: str) -> "Board":
@@ -106,7 +111,7 @@ def _follow(api: "Api", campaign: str, board: "Board") -> "Iterator[Event]":
             for event in api.follow(campaign, board.newest):
                 board.trouble, wait_s = "", 0.5
                 if board.take(event):
-                    board.rounds, board.points = api.rounds(campaign), api.curve(campaign)
+                    board.rounds, board.curve = api.rounds(campaign), api.curve(campaign)
                 yield event
         except Unreachable as error:
             board.trouble = f"{error}; trying again"

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from service import curve
 from service.errors import NotFound
 from service.http.api import Api
-from service.http.rounds import points
+from service.http.rounds import kept
 from service.http.schemas import Adapters, AdapterView
 from service.records import HEADLINES
 from service.store import rounds
@@ -25,7 +25,7 @@ def list_all(api: Api, c: str) -> Adapters:
     with api.reading(c) as (connection, campaign):
         done = rounds.all_of(connection, campaign.id)
         known = curve.truth(connection, api.files, campaign)
-    by_round = {point.round: point for point in points(api, campaign, done, known)}
+    by_round = {point.round: point for point in kept(api, campaign, done, known).points}
     headline = HEADLINES[campaign.problem]
     return Adapters(
         [_view(api, row, headline, by_round.get(row.number)) for row in done if row.adapter is not None]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import anyio
 from sqlalchemy import Connection
 
-from service.curve import Point
+from service.curve import Curve
 from service.doorbell import Doorbell
 from service.errors import Invalid
 from service.files import Files
@@ -35,8 +35,8 @@ class Api:
         self.files = Files(settings.files)
         self.doorbell = Doorbell(settings.redis_url)
         self.hub = Hub(self.database)
-        self.curves: dict[str, tuple[Hashable, list[Point]]] = {}
-        """By campaign: what its curve was made of, and its points (intervals take long to compute)."""
+        self.curves: dict[str, tuple[Hashable, Curve]] = {}
+        """By campaign: what its curve was made of, and the curve (intervals take long to compute)."""
         self.upload_limit = anyio.CapacityLimiter(UPLOADS)
 
     @contextmanager

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from service import curve
-from service.curve import Point
+from service.curve import Curve
 from service.exam import Truth
 from service.http.api import Api
-from service.http.schemas import Curve, Rounds, RoundView
+from service.http.schemas import Rounds, RoundView
 from service.records import Campaign
 from service.store import rounds
 
@@ -27,20 +27,20 @@ def show(api: Api, c: str, n: int) -> RoundView:
 
 
 def learning_curve(api: Api, c: str) -> Curve:
-    """A point for each round that was trained, all measured on today's truth."""
+    """A point for each round that was trained, all measured on today's truth; when to stop, and what choosing saved."""
     with api.reading(c) as (connection, campaign):
         done = rounds.all_of(connection, campaign.id)
         known = curve.truth(connection, api.files, campaign)
-    return Curve(points(api, campaign, done, known))
+    return kept(api, campaign, done, known)
 
 
-def points(api: Api, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> list[Point]:
-    """The curve's points; they are kept until a round or what is known of the measuring examples changes."""
+def kept(api: Api, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> Curve:
+    """The curve; it is kept until a round or what is known of the measuring examples changes."""
     key = (known.source, frozenset(known.answers.items()), tuple(row.predictions for row in done))
-    kept = api.curves.get(campaign.id)
-    if kept is None or kept[0] != key:
-        kept = api.curves[campaign.id] = (key, curve.points(api.files, campaign, done, known))
-    return kept[1]
+    found = api.curves.get(campaign.id)
+    if found is None or found[0] != key:
+        found = api.curves[campaign.id] = (key, curve.learning(api.files, campaign, done, known))
+    return found[1]
 
 
 def _view(row: Row[Any]) -> RoundView:

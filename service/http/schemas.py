@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from service.curve import Point
 from service.pool.pool import Receipt
 from service.records import Role
 from service.store.campaigns import NewCampaign
@@ -144,10 +143,6 @@ class RoundView(msgspec.Struct, frozen=True):
 
 class Rounds(msgspec.Struct, frozen=True):
     rounds: list[RoundView]
-
-
-class Curve(msgspec.Struct, frozen=True):
-    points: list[Point]
 
 
 class TaskView(msgspec.Struct, frozen=True):

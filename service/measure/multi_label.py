@@ -63,8 +63,8 @@ def measure(
         micro = scores.f1(*np.moveaxis(of_class.sum(axis=1), 1, 0))
         return np.stack([scores.macro_f1(of_class), micro, sums[:, 3 * classes] / n, ece], axis=1)
 
-    parts = np.hstack([_flat(counted), loss[:, None], gaps])
-    macro_f1, micro_f1, log_loss, ece = intervals.of_sums(parts, statistics, rng)
+    added = np.hstack([parts(counted), loss[:, None], gaps])
+    macro_f1, micro_f1, log_loss, ece = intervals.of_sums(added, statistics, rng)
     return MultiLabelMetrics(
         n=n,
         macro_f1=macro_f1,
@@ -83,20 +83,21 @@ def counts(decisions: Bools, truth: Bools) -> NDArray[np.int64]:
 
 def headline(counted: NDArray[np.int64], rng: Generator) -> Interval:
     """Macro F1 of `counts` (n, C, 3), n >= 1."""
-    return intervals.of_sums(_flat(counted), _macro_f1, rng)[0]
+    return intervals.of_sums(parts(counted), score, rng)[0]
 
 
 def difference(a: NDArray[np.int64], b: NDArray[np.int64], rng: Generator) -> Interval | None:
     """Macro F1 of a minus that of b, both `counts` (n, C, 3) of the same examples; see `intervals.paired_sums`."""
-    return intervals.paired_sums(_flat(a), _flat(b), _macro_f1, rng)
+    return intervals.paired_sums(parts(a), parts(b), score, rng)
 
 
-def _flat(counted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(n, C, 3) -> (n, 3 C); n may be 0."""
+def parts(counted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`counts` (n, C, 3) -> (n, 3 C); n may be 0."""
     return counted.reshape(len(counted), 3 * counted.shape[1])
 
 
-def _macro_f1(sums: Floats) -> Floats:
+def score(sums: Floats) -> Floats:
+    """Macro F1 (r, 1) of summed `parts` (r, 3 C)."""
     return scores.macro_f1(sums.reshape(len(sums), -1, 3))[:, None]
 
 

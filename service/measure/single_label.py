@@ -90,6 +90,16 @@ def measure(
     )
 
 
+def parts(right: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(n,) -> (n, 2): 1 where it is right, and 1."""
+    return np.stack([right, np.ones_like(right)], axis=1).astype(np.int64)
+
+
+def score(sums: scores.Floats) -> scores.Floats:
+    """Accuracy (r, 1) of summed `parts` (r, 2)."""
+    return scores.ratio(sums[:, 0], sums[:, 1])[:, None]
+
+
 def _check(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> None:
     if probabilities.ndim != 2 or truth.shape != probabilities.shape[:1]:
         raise Invalid(

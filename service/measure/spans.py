@@ -69,8 +69,8 @@ def measure(
         values = [scores.ratio(hits, claimed), scores.ratio(hits, true), scores.f1(hits, claimed, true), ece]
         return np.stack(values, axis=1)
 
-    parts = np.hstack([counted.sum(axis=1), gaps])
-    precision, recall, f1, ece = intervals.of_sums(parts, statistics, rng)
+    added = np.hstack([parts(counted), gaps])
+    precision, recall, f1, ece = intervals.of_sums(added, statistics, rng)
     return SpanMetrics(
         n=texts,
         spans=int(counted[:, :, 2].sum()),
@@ -95,15 +95,22 @@ def counts(
 
 def headline(counted: NDArray[np.int64], rng: Generator) -> Interval:
     """Micro F1 of `counts` (n, C, 3), n >= 1."""
-    return intervals.of_sums(counted.sum(axis=1), _f1, rng)[0]
+    return intervals.of_sums(parts(counted), score, rng)[0]
 
 
 def difference(a: NDArray[np.int64], b: NDArray[np.int64], rng: Generator) -> Interval | None:
     """Micro F1 of a minus that of b, both `counts` (n, C, 3) of the same texts; see `intervals.paired_sums`."""
-    return intervals.paired_sums(a.sum(axis=1), b.sum(axis=1), _f1, rng)
+    return intervals.paired_sums(parts(a), parts(b), score, rng)
 
 
-def _f1(sums: Floats) -> Floats:
+def parts(counted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`counts` (n, C, 3) -> (n, 3): of whatever label."""
+    summed: NDArray[np.int64] = counted.sum(axis=1)
+    return summed
+
+
+def score(sums: Floats) -> Floats:
+    """Micro F1 (r, 1) of summed `parts` (r, 3)."""
     return scores.f1(*sums.T)[:, None]
 
 

@@ -106,7 +106,7 @@ data: {"at": 1.0, "round": 2, "accuracy": 0.71}
 
 def board() -> Board:
     log = {"id": 10, "at": 0.0, "kind": "project-made", "data": {"project": 3}}
-    return Board(copy.deepcopy(CAMPAIGN), [], [], [], [log])  # type: ignore[list-item]
+    return Board(copy.deepcopy(CAMPAIGN), [], {"points": [], "stopping": None, "gain": None}, [], [log])  # type: ignore[list-item]
 
 
 def drawn(board: Board) -> list[str]:
@@ -162,7 +162,7 @@ def test_events_change_what_is_shown() -> None:
 
 def test_rounds_stand_with_their_points_and_failures() -> None:
     shown = board()
-    shown.rounds, shown.points = ROUNDS, POINTS
+    shown.rounds, shown.curve["points"] = ROUNDS, POINTS
 
     lines = drawn(shown)
 
@@ -221,7 +221,7 @@ def test_the_curves_of_other_problems(headline: str, beside: tuple[str, str], ti
     point["metrics"] = {"n": 10} | dict.fromkeys((headline, *beside), interval)
     shown = board()
     shown.campaign["problem"], shown.campaign["headline"] = "spans", headline
-    shown.rounds, shown.points = ROUNDS[:1], [point]  # type: ignore[list-item]
+    shown.rounds, shown.curve["points"] = ROUNDS[:1], [point]  # type: ignore[list-item]
     console = Console(width=130, file=io.StringIO(), color_system=None)
     console.print(curve_table([point]))  # type: ignore[list-item]
     assert isinstance(console.file, io.StringIO)
@@ -233,3 +233,24 @@ def test_the_curves_of_other_problems(headline: str, beside: tuple[str, str], ti
     name = titles.partition(" change")[0]
     assert f"round labels {name} change baseline training scoring state" in squeezed(drawn(shown))
     assert "problem spans" in squeezed(drawn(shown))
+
+
+def test_what_a_curve_says_of_going_on_stands_below_its_rounds() -> None:
+    shown = board()
+    shown.rounds = ROUNDS
+    shown.curve = {
+        "points": POINTS,
+        "stopping": None,
+        "gain": {
+            "labels": 400,
+            "control_labels": 50,
+            "saved": {"value": 183, "low": 93, "high": 311},
+            "extrapolated": True,
+            "reason": None,
+        },
+    }
+
+    lines = drawn(shown)
+
+    at = lines.index("About 180 labels saved so far [93, 310] against random draws (extrapolated).")
+    assert squeezed(lines)[at - 1].startswith("2 100")

@@ -25,14 +25,20 @@ def test_once_shows_it_as_it_is(postil: Callable[..., Any], api: Api) -> None:
 
     assert shown.out.splitlines()[0].rstrip().endswith(": paused")
     assert "campaign-changed" in shown.out
-    assert sorted(json.loads(found.out)) == ["campaign", "events", "jobs", "points", "rounds"]
+    assert sorted(json.loads(found.out)) == [
+        *("campaign", "events", "gain", "jobs", "points", "rounds", "stopping")
+    ]
 
 
 def test_a_curve_without_rounds(postil: Callable[..., Any], api: Api) -> None:
     api.create(name="flat", labels=["a", "b"], model="none")
 
     assert postil("curve", "flat").out.startswith("There is no round yet")
-    assert postil("curve", "flat", "--json").out == "[]\n"
+    assert json.loads(postil("curve", "flat", "--json").out) == {
+        "points": [],
+        "stopping": None,
+        "gain": None,
+    }
 
 
 def test_an_api_that_dies_is_waited_for_and_nothing_is_missed_or_told_twice(api: Api, stack: Stack) -> None:

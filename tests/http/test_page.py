@@ -65,6 +65,20 @@ def test_a_campaign_is_shown_without_errors_and_fits(
     assert visited.wrong == []
 
 
+def test_the_curve_says_what_was_saved_and_what_more_would_bring(
+    served: Served, filled: str, visited: Visit
+) -> None:
+    page = visited.page
+    sign_in(served, page, filled)
+    words = page.locator("section", has=page.get_by_role("heading", name="Learning curve")).locator("p")
+    saved = r"^(About|Perhaps) −?[\d,]+ labels saved so far \[.+\] against random draws \(extrapolated\)\.$"
+    expect(words.get_by_text("saved so far")).to_have_text(re.compile(saved))
+    more = (
+        r"^Predictions still change: kappa( 0\.\d\d,?){3} from round to round\. Expected of 100 labels more: "
+    )
+    expect(words.get_by_text("Predictions")).to_have_text(re.compile(more))
+
+
 def test_all_parts_of_a_campaign(served: Served, filled: str, visited: Visit) -> None:
     page = visited.page
     sign_in(served, page, filled)

@@ -3,6 +3,7 @@
 import { ApiError, campaignPath, download, follow, get, patch, token } from "./api.js";
 import { draw, sentences } from "./chart.js";
 import { capital, el, link, metric, number, percent, points, seconds, time } from "./dom.js";
+import { signs } from "./signs.js";
 
 const main = document.getElementById("main");
 const links = document.getElementById("campaign-links");
@@ -125,13 +126,13 @@ const labelSum = (status) => Object.values(status.labels).reduce((sum, one) => s
 async function showCampaign(id, signal) {
   const path = campaignPath(id);
   const ask = (what) => get(`${path}${what}`, signal);
-  const [campaign, { rounds }, { points: curve }, queue, { jobs }, log] = await Promise.all(
+  const [campaign, { rounds }, learning, queue, { jobs }, log] = await Promise.all(
     ["", "/rounds", "/curve", "/queue", "/jobs", "/events?follow=false"].map(ask),
   );
   document.title = `${campaign.name} · Postil`;
   const parts = campaignParts(campaign, signal);
   main.replaceChildren(...parts.elements);
-  const known = { rounds, curve };
+  const known = { rounds, learning, curve: learning.points };
   parts.status(campaign.status);
   parts.notices(campaign);
   parts.curve(known);
@@ -141,7 +142,7 @@ async function showCampaign(id, signal) {
   parts.log(log.events);
 
   const refresh = {
-    curve: calm(async () => { known.curve = (await ask("/curve")).points; parts.curve(known); parts.rounds(known); }, signal),
+    curve: calm(async () => { known.learning = await ask("/curve"); known.curve = known.learning.points; parts.curve(known); parts.rounds(known); }, signal),
     measured: calm(async () => refresh.curve(), signal, MEASURED_EVERY_MS),
     rounds: calm(async () => { known.rounds = (await ask("/rounds")).rounds; parts.rounds(known); }, signal),
     queue: calm(async () => parts.queue((await ask("/queue")).tasks), signal),
@@ -294,11 +295,11 @@ function campaignParts(campaign) {
     if (!list.length) jobs.append(el("li", { class: "empty" }, "Nothing to do at the moment."));
   };
 
-  parts.curve = ({ curve }) => {
+  parts.curve = ({ curve, learning }) => {
     const some = curve.some((point) => point.metrics);
     chart.hidden = !some;
     chartEmpty.hidden = some;
-    words.replaceChildren(...sentences(curve).map((text) => el("p", {}, text)));
+    words.replaceChildren(...[...sentences(curve), ...signs(learning)].map((text) => el("p", {}, text)));
     if (some) draw(chart, curve);
   };
 

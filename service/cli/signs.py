@@ -1,0 +1,54 @@
+"""What a curve says of going on, in words: labels saved, how far predictions still change, what more would bring."""
+
+from math import floor, log10
+
+from service.cli.views import Curve, Extent, Gain, Stopping
+
+SHOWN, MORE = 3, 100
+"""Agreements that are shown, and the labels more of which is told what they bring."""
+
+
+def signs(curve: Curve) -> list[str]:
+    """Two lines at most; none where there is nothing to say."""
+    lines = [_saved(curve["gain"]), _change(curve["stopping"])]
+    return [line for line in lines if line]
+
+
+def _saved(gain: Gain | None) -> str:
+    saved = gain["saved"] if gain else None
+    if not gain or not saved or saved["low"] is None:
+        return ""
+    low, high = saved["low"], saved["high"]
+    if saved["value"] is None:
+        words = f"At least {_about(low)} labels saved so far"
+    else:
+        sure = "About" if low > 0 or (high is not None and high < 0) else "Perhaps"
+        words = f"{sure} {_about(saved['value'])} labels saved so far {_interval(saved)}"
+    return f"{words} against random draws{' (extrapolated)' if gain['extrapolated'] else ''}."
+
+
+def _change(stopping: Stopping | None) -> str:
+    if not stopping:
+        return ""
+    known = [one["value"] for one in stopping["agreements"] if one["value"] is not None][-SHOWN:]
+    parts = []
+    if known:
+        state = "Predictions have settled" if stopping["settled"] else "Predictions still change"
+        name = "F1" if stopping["agreement"] == "f1" else stopping["agreement"]
+        parts.append(f"{state}: {name} {', '.join(f'{one:.2f}' for one in known)} from round to round.")
+    for one in stopping["outlook"]:
+        if one["more"] == MORE:
+            value, low, high = (100 * one["gain"][end] for end in ("value", "low", "high"))
+            parts.append(f"Expected of {MORE} labels more: {value:+.1f} points [{low:+.1f}, {high:+.1f}].")
+    return " ".join(parts)
+
+
+def _interval(saved: Extent) -> str:
+    low, high = saved["low"] or 0, saved["high"]
+    return f"[{_about(low)}, {_about(high)}]" if high is not None else f"[{_about(low)} or more]"
+
+
+def _about(labels: int) -> str:
+    """With two digits that count: 183 is 180."""
+    digits = 1 - floor(log10(abs(labels))) if labels else 0
+    return f"{round(labels, min(0, digits)):,}"

@@ -1,0 +1,39 @@
+// What a curve says of going on, in words: at most a line on labels saved, and one on predictions and further labels.
+
+import { number, points } from "./dom.js";
+
+const SHOWN = 3;
+const MORE = 100;
+
+/** Lines for what `/curve` answers; none where there is nothing to say. */
+export function signs({ gain, stopping }) {
+  return [gain?.saved && saved(gain), stopping && change(stopping)].filter(Boolean);
+}
+
+function saved({ saved: { value, low, high }, extrapolated }) {
+  if (low === null) return "";
+  const end = extrapolated ? " against random draws (extrapolated)." : " against random draws.";
+  if (value === null) return `At least ${about(low)} labels saved so far${end}`;
+  const sure = low > 0 || (high !== null && high < 0) ? "About" : "Perhaps";
+  const interval = high === null ? `${about(low)} or more` : `${about(low)}, ${about(high)}`;
+  return `${sure} ${about(value)} labels saved so far [${interval}]${end}`;
+}
+
+function change({ agreement, agreements, settled, outlook }) {
+  const known = agreements.map((one) => one.value).filter((value) => value !== null).slice(-SHOWN);
+  const words = [];
+  if (known.length) {
+    const name = agreement === "f1" ? "F1" : agreement;
+    const state = settled ? "Predictions have settled" : "Predictions still change";
+    words.push(`${state}: ${name} ${known.map((value) => value.toFixed(2)).join(", ")} from round to round.`);
+  }
+  const next = outlook.find((one) => one.more === MORE);
+  if (next) {
+    const { value, low, high } = next.gain;
+    words.push(`Expected of ${MORE} labels more: ${points(value)} points [${points(low)}, ${points(high)}].`);
+  }
+  return words.join(" ");
+}
+
+/** With two digits that count: 183 is 180. */
+const about = (labels) => `${labels < 0 ? "−" : ""}${number(Math.abs(Math.abs(labels) < 100 ? labels : Number(labels.toPrecision(2))))}`;

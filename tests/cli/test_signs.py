@@ -1,0 +1,78 @@
+"""Labels saved and signs to stop, in words."""
+
+from typing import Any
+
+import pytest
+
+from service.cli.signs import signs
+from service.cli.views import Curve, Extent
+
+
+def curve(saved: Extent | None = None, extrapolated: bool = False, **stopping: Any) -> Curve:
+    return {
+        "points": [],
+        "gain": {
+            "labels": 400,
+            "control_labels": 50,
+            "saved": saved,
+            "extrapolated": extrapolated,
+            "reason": None if saved else "too few rounds",
+        },
+        "stopping": {
+            "agreement": "kappa",
+            "agreements": [],
+            "settled": False,
+            "outlook": [],
+            "reason": None,
+        }
+        | stopping,  # type: ignore[typeddict-item]
+    }
+
+
+def test_nothing_where_there_is_nothing_to_say() -> None:
+    assert signs(curve()) == []
+    assert signs({"points": [], "stopping": None, "gain": None}) == []
+    assert signs(curve({"value": None, "low": None, "high": None})) == []
+    assert signs(curve(agreements=[{"round": 2, "value": None}])) == []
+
+
+@pytest.mark.parametrize(
+    ("saved", "extrapolated", "words"),
+    [
+        (
+            (183, 94, 311),
+            True,
+            "About 180 labels saved so far [94, 310] against random draws (extrapolated).",
+        ),
+        (
+            (1234, -94, 9876),
+            True,
+            "Perhaps 1,200 labels saved so far [-94, 9,900] against random draws (extrapolated).",
+        ),
+        ((-40, -123, -5), False, "About -40 labels saved so far [-120, -5] against random draws."),
+        ((20, 0, 31), False, "Perhaps 20 labels saved so far [0, 31] against random draws."),
+        (
+            (183, 94, None),
+            True,
+            "About 180 labels saved so far [94 or more] against random draws (extrapolated).",
+        ),
+        ((None, 94, None), True, "At least 94 labels saved so far against random draws (extrapolated)."),
+    ],
+)
+def test_labels_saved(saved: tuple[int | None, ...], extrapolated: bool, words: str) -> None:
+    value, low, high = saved
+    assert signs(curve({"value": value, "low": low, "high": high}, extrapolated)) == [words]
+
+
+def test_predictions_and_what_more_labels_would_bring() -> None:
+    agreements = [{"round": at, "value": value} for at, value in enumerate([0.5, 0.991, 0.992, 0.99], 2)]
+    gain = {"value": 0.0123, "low": 0.001, "high": 0.031}
+    outlook = [{"more": more, "score": gain, "gain": gain} for more in (50, 100)]
+
+    assert signs(curve(agreements=agreements, settled=True)) == [
+        "Predictions have settled: kappa 0.99, 0.99, 0.99 from round to round."
+    ]
+    assert signs(curve(agreements=agreements[:1], agreement="f1", outlook=outlook)) == [
+        "Predictions still change: F1 0.50 from round to round. "
+        "Expected of 100 labels more: +1.2 points [+0.1, +3.1]."
+    ]
