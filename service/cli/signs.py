@@ -1,7 +1,5 @@
 """What a curve says of going on, in words: labels saved, how far predictions still change, what more would bring."""
 
-from math import floor, log10
-
 from service.cli.views import Curve, Extent, Gain, Stopping
 
 SHOWN, MORE = 3, 100
@@ -50,5 +48,6 @@ def _interval(saved: Extent) -> str:
 
 def _about(labels: int) -> str:
     """With two digits that count: 183 is 180."""
-    digits = 1 - floor(log10(abs(labels))) if labels else 0
-    return f"{round(labels, min(0, digits)):,}"
+    unit = 10 ** max(0, len(str(abs(labels))) - 2)
+    size = (abs(labels) + unit // 2) // unit * unit
+    return f"{'-' if labels < 0 else ''}{size:,}"

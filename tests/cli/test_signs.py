@@ -49,7 +49,7 @@ def test_nothing_where_there_is_nothing_to_say() -> None:
             True,
             "Perhaps 1,200 labels saved so far [-94, 9,900] against random draws (extrapolated).",
         ),
-        ((-40, -123, -5), False, "About -40 labels saved so far [-120, -5] against random draws."),
+        ((-40, -125, -5), False, "About -40 labels saved so far [-130, -5] against random draws."),
         ((20, 0, 31), False, "Perhaps 20 labels saved so far [0, 31] against random draws."),
         (
             (183, 94, None),
