@@ -2,11 +2,12 @@
 
     adapter_config.json        PEFT: which layers, rank, alpha
     adapter_model.safetensors  PEFT: A and B of every layer
-    head.safetensors           weight (C, 2d), bias (C,)
+    head.safetensors           weight (C, 2d), bias (C,); for spans (1 + 2C, d), (1 + 2C,)
     postil.json                how they go together: pooling, scale, temperature, labels, metrics, lineage
 
-The head reads the embedding with LoRA and the base model's own, one after the other (`workers.learner`). Nothing here
-is needed to use one: transformers, peft and safetensors are enough (tests/learner/test_adapter.py).
+The head reads the embedding with LoRA and the base model's own, one after the other (`workers.learner`); for spans it
+reads the state of each token with LoRA, and postil.json names its `tags` (`workers.tagger`). Nothing here is needed to
+use one: transformers, peft and safetensors are enough (tests/learner/test_adapter.py).
 """
 
 import json
@@ -28,6 +29,7 @@ from service.errors import Conflict, Invalid
 from workers.encoder import POOLING, Encoder
 from workers.learner import Fitted
 from workers.recipe import Recipe
+from workers.tagger import STATES, Tagger
 
 FORMAT = 2
 MANIFEST, HEAD, LORA = "postil.json", "head.safetensors", "adapter_model.safetensors"
@@ -36,7 +38,7 @@ PACKAGES = ("torch", "transformers", "peft", "safetensors", "numpy", "scikit-lea
 
 
 def save(
-    fitted: Fitted,
+    fitted: Fitted | Tagger,
     folder: Path | str,
     labels: Sequence[str],
     lineage: Mapping[str, Any],
@@ -47,10 +49,13 @@ def save(
     `labels` (C) names the classes in the head's order. `lineage` and `metrics` go into the manifest beside the
     base model, seed, packages and cross-validation that `fitted` knows of. Raises Conflict where `folder` has files.
     """
-    if len(labels) != len(fitted.bias):
-        raise Invalid(
-            f"{len(labels)} labels for a head of {len(fitted.bias)} classes: name each class once", "labels"
-        )
+    classes = fitted.classes if isinstance(fitted, Tagger) else len(fitted.bias)
+    if len(labels) != classes:
+        raise Invalid(f"{len(labels)} labels for a head of {classes} classes: name each class once", "labels")
+    kind: dict[str, Any] = {"problem": "single_label", "pooling": POOLING}
+    if isinstance(fitted, Tagger):
+        tags = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
+        kind = {"problem": "spans", "pooling": STATES, "tags": tags}
     target = Path(folder)
     passing = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
     passing.mkdir(parents=True)
@@ -70,8 +75,7 @@ def save(
         save_arrays({"weight": fitted.weight, "bias": fitted.bias}, passing / HEAD)
         manifest = {
             "format": FORMAT,
-            "problem": "single_label",
-            "pooling": POOLING,
+            **kind,
             "max_length": fitted.max_length,
             "scale": fitted.recipe.scale,
             "labels": list(labels),
@@ -98,8 +102,22 @@ def save(
 
 
 def load(encoder: Encoder, folder: Path | str) -> tuple[Fitted, dict[str, Any]]:
-    """(the adapter, its manifest) of `folder`; raises Invalid where files are missing or do not fit the encoder."""
-    folder = Path(folder)
+    """(the adapter, its manifest) of `folder`.
+
+    Raises Invalid where files are missing or do not fit the encoder, and for an adapter of spans.
+    """
+    parts, manifest = _read(encoder, Path(folder), ("single_label",))
+    return Fitted(**parts), manifest
+
+
+def load_tagger(encoder: Encoder, folder: Path | str) -> tuple[Tagger, dict[str, Any]]:
+    """The same for an adapter of spans."""
+    parts, manifest = _read(encoder, Path(folder), ("spans",))
+    return Tagger(**parts), manifest
+
+
+def _read(encoder: Encoder, folder: Path, problems: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(fields of Fitted or Tagger, manifest) of an adapter for one of `problems`."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         tensors, head = load_file(folder / LORA), load_arrays(folder / HEAD)
@@ -107,6 +125,10 @@ def load(encoder: Encoder, folder: Path | str) -> tuple[Fitted, dict[str, Any]]:
         raise Invalid(f"{folder} holds no whole adapter ({error}): train the round again") from error
     if manifest.get("format") != FORMAT:
         raise Invalid(f"{folder} has format {manifest.get('format')}, not {FORMAT}: another version wrote it")
+    if manifest["problem"] not in problems:
+        raise Invalid(
+            f"the adapter in {folder} is for {manifest['problem']}, not for {' or '.join(problems)}"
+        )
     base = manifest["lineage"]["base"]
     if base["key"] != encoder.key:
         raise Invalid(
@@ -115,8 +137,9 @@ def load(encoder: Encoder, folder: Path | str) -> tuple[Fitted, dict[str, Any]]:
         )
     recipe = Recipe(**manifest["recipe"])
     classes, d, rank = len(manifest["labels"]), encoder.dimension, recipe.rank
+    shape = (1 + 2 * classes, d) if manifest["problem"] == "spans" else (classes, 2 * d)
     names = sorted({key.removeprefix(PREFIX).rsplit(".lora_", 1)[0] for key in tensors})
-    expected = {f"head {name}": shape for name, shape in (("weight", (classes, 2 * d)), ("bias", (classes,)))}
+    expected: dict[str, tuple[int, ...]] = {"head weight": shape, "head bias": shape[:1]}
     found = {f"head {name}": tuple(array.shape) for name, array in head.items()}
     for name in names:
         out, wide = encoder.linears[name].shape if name in encoder.linears else (0, 0)
@@ -128,19 +151,18 @@ def load(encoder: Encoder, folder: Path | str) -> tuple[Fitted, dict[str, Any]]:
                 f"{what} in {folder} has shape {found.get(what)}, and {encoder.name} with {classes} labels needs "
                 f"{expected.get(what)}: the adapter's files do not belong together, train the round again"
             )
-    fitted = Fitted(
-        base=encoder.name,
-        key=encoder.key,
-        max_length=encoder.max_length,
-        lora={name: (tensors[_key(name, "A")], tensors[_key(name, "B")]) for name in names},
-        weight=head["weight"],
-        bias=head["bias"],
-        temperature=manifest["temperature"],
-        recipe=recipe,
-        seed=manifest["lineage"]["seed"],
-        metrics=manifest["metrics"]["training"],
-    )
-    return fitted, manifest
+    return {
+        "base": encoder.name,
+        "key": encoder.key,
+        "max_length": encoder.max_length,
+        "lora": {name: (tensors[_key(name, "A")], tensors[_key(name, "B")]) for name in names},
+        "weight": head["weight"],
+        "bias": head["bias"],
+        "temperature": manifest["temperature"],
+        "recipe": recipe,
+        "seed": manifest["lineage"]["seed"],
+        "metrics": manifest["metrics"]["training"],
+    }, manifest
 
 
 def _key(layer: str, matrix: str) -> str:

@@ -43,9 +43,9 @@ class Aligned:
     def places(self, rows: NDArray[np.integer]) -> NDArray[np.int64]:
         """Which of the m tokens are those of `rows` (k,), in that order."""
         lengths = np.diff(self.offsets)[rows]
-        return np.arange(lengths.sum()) + np.repeat(
-            self.offsets[rows] - np.cumsum(lengths) + lengths, lengths
-        )
+        shift = np.repeat(self.offsets[rows] - np.cumsum(lengths) + lengths, lengths)
+        found: NDArray[np.int64] = shift + np.arange(len(shift))
+        return found
 
     def take(self, rows: NDArray[np.integer]) -> "Aligned":
         """Those of `rows` (k,), in that order."""
@@ -150,43 +150,32 @@ def decode(
     `log_probabilities` (m, 1 + 2C); row i's tokens are `offsets[i]:offsets[i + 1]`. A token that is `joined` (m,) has
     no border before it: it goes on with what the one before is in.
     """
-    m, size = log_probabilities.shape
-    lengths = np.diff(offsets)
-    found = np.empty(m, np.int64)
-    order = np.argsort(-lengths, kind="stable")
-    firsts = np.append(offsets[:-1][order], 0)
-    # Text by text would be a loop over all tokens: here step t takes the t-th token of every text that has one.
-    longest = int(lengths.max(initial=0))
-    active = [int((lengths > t).sum()) for t in range(longest)]
-    # From the tag at t to the best one at t - 1 (rows in `order`).
-    back = [np.zeros((n, size), np.int64) for n in active]
-    score = np.empty((0, size))
-    scores = []
+    size, lengths = log_probabilities.shape[1], np.diff(offsets)
+    n, longest = len(lengths), int(lengths.max(initial=0))
+    if not longest:
+        return np.empty(0, np.int64)
     begin, inside = np.arange(1, size, 2), np.arange(2, size, 2)
-    for t, n in enumerate(active):
-        places = firsts[:n] + t
-        now = log_probabilities[places].astype(np.float64)
-        if t == 0:
-            now[:, inside] = -np.inf
-            score = now
-        else:
-            score = score[:n]
-            free = score.argmax(axis=1)
-            back[t][:] = free[:, None]
-            goes_on = score[:, inside] > score[:, begin]
-            back[t][:, inside] = np.where(goes_on, inside, begin)
-            tied = joined[places]
-            back[t][tied, 0] = 0
-            now[np.ix_(tied, begin)] = -np.inf
-            score = now + np.take_along_axis(score, back[t], axis=1)
-        scores.append(score)
-    tag = np.empty(0, np.int64)
+    # All texts at once, filled up to the longest: text by text would be a loop over all tokens.
+    real = np.arange(longest) < lengths[:, None]
+    logp, tied = np.zeros((n, longest, size)), np.zeros((n, longest), bool)
+    logp[real], tied[real] = log_probabilities, joined
+    logp[:, :1, inside] = -np.inf
+    logp[:, :, begin] -= np.where(tied, np.inf, 0)[:, :, None]
+    # The best tag before each, and for what is filled up the same one.
+    back = np.broadcast_to(np.arange(size), logp.shape).copy()
+    score = logp[:, 0]
+    for t in range(1, longest):
+        before = np.repeat(score.argmax(axis=1)[:, None], size, axis=1)
+        before[:, inside] = np.where(score[:, inside] > score[:, begin], inside, begin)
+        before[tied[:, t], OUTSIDE] = OUTSIDE
+        back[:, t] = np.where(real[:, t, None], before, back[:, t])
+        score = logp[:, t] + np.take_along_axis(score, back[:, t], axis=1)
+    tags = np.empty((n, longest), np.int64)
+    last = score.argmax(axis=1)
     for t in reversed(range(longest)):
-        n = active[t]
-        later = len(tag)
-        carried = np.take_along_axis(back[t + 1], tag[:, None], axis=1)[:, 0] if later else tag
-        tag = np.concatenate([carried, scores[t][later:n].argmax(axis=1)])
-        found[firsts[:n] + t] = tag
+        tags[:, t] = last
+        last = back[np.arange(n), t, last]
+    found: NDArray[np.int64] = tags[real]
     return found
 
 
@@ -200,8 +189,8 @@ def spans(
     stops = np.unique(np.concatenate([stops, offsets]))
     ends = stops[np.searchsorted(stops, starts, side="right")]
     rows = np.searchsorted(offsets, starts, side="right") - 1
-    table = np.stack([rows, borders[starts, 0], borders[ends - 1, 1], (tags[starts] - 1) // 2], axis=1)
-    return table.astype(np.int32).reshape(-1, 4), np.stack([starts, ends], axis=1)
+    table = [rows, borders[starts, 0], borders[ends - 1, 1], (tags[starts] - 1) // 2]
+    return np.stack(table, axis=1).astype(np.int32), np.stack([starts, ends], axis=1)
 
 
 def _inside(text: str, at: int) -> bool:

@@ -12,7 +12,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from service.errors import Conflict, Invalid
 from tests.learner.conftest import fit
-from workers import adapter
+from workers import adapter, alignment, tagger
 from workers.encoder import Encoder
 from workers.learner import Fitted, predict
 from workers.recipe import Recipe
@@ -104,6 +104,99 @@ def test_the_same_with_a_real_encoder(minilm: Encoder, tmp_path: Path) -> None:
     expected = predict(minilm, adapted, tokens).probabilities
     assert np.abs(expected - predict(minilm, linear, tokens).probabilities).max() > 0.01
     assert plain_probabilities(tmp_path / "adapter", texts) == pytest.approx(expected, abs=1e-4)
+
+
+def plain_spans(folder: Path, text: str) -> list[tuple[int, int, str]]:
+    """The same for spans: each token has its likeliest tag, and one that goes on with nothing begins a span."""
+    card = json.loads((folder / "postil.json").read_text())
+    head = {name: torch.from_numpy(array) for name, array in load_file(folder / "head.safetensors").items()}
+    base = card["lineage"]["base"]["model"]
+    model = PeftModel.from_pretrained(AutoModel.from_pretrained(base), folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    batch = tokenizer(
+        text,
+        truncation=True,
+        max_length=card["max_length"],
+        return_tensors="pt",
+        return_offsets_mapping=True,
+    )
+    offsets = batch.pop("offset_mapping")[0].tolist()
+    with torch.no_grad():
+        states = torch.nn.functional.normalize(model(**batch).last_hidden_state[0], dim=1)
+    tags = (states @ head["weight"].T + head["bias"]).argmax(dim=1).tolist()
+    spans: list[tuple[int, int, str]] = []
+    before = "O"
+    for (start, end), number in zip(offsets, tags, strict=True):
+        tag = card["tags"][number] if end > start else "O"
+        if tag.startswith("I-") and before[2:] == tag[2:]:
+            spans[-1] = (spans[-1][0], end, tag[2:])
+        elif tag != "O":
+            spans.append((start, end, tag[2:]))
+        before = tag
+    return spans
+
+
+SPANS = Recipe(upper=False, rate=1e-2, batch=8)
+
+
+@pytest.fixture(scope="module")
+def spans() -> tuple[list[str], list[list[alignment.Span]]]:
+    """Animals are spans; so are kinds of weather, with the word after them."""
+    words = ["cat", "dog", "cow", "hen"]
+    texts = [f"the old {word} was in a {wind} of" for word in words for wind in ("rain", "fog", "sun")]
+    answers = [[(8, 11, 0), (text.index(" a ") + 3, len(text), 2)] for text in texts]
+    return texts, answers
+
+
+def test_plain_transformers_and_peft_find_the_spans(
+    other: Encoder, spans: tuple[list[str], list[list[alignment.Span]]], tmp_path: Path
+) -> None:
+    texts, answers = spans
+    trained = tagger.fit(other, texts, answers, np.ones(len(texts), np.float32), 3, seed=0, recipe=SPANS)
+    adapter.save(trained, tmp_path / "adapter", LABELS, LINEAGE, METRICS)
+    loaded, manifest = adapter.load_tagger(other, tmp_path / "adapter")
+
+    asked = [texts[0], "", texts[7]]
+    found = tagger.predict(other, trained, asked).spans
+    expected = [
+        [(start, end, LABELS[label]) for row, start, end, label in found.rows.tolist() if row == at]
+        for at in range(len(asked))
+    ]
+    assert [plain_spans(tmp_path / "adapter", text) for text in asked] == expected
+    assert expected[2] == [(8, 11, "animals"), (21, 27, "weather")]
+    assert tagger.predict(other, loaded, asked).spans.rows.tolist() == found.rows.tolist()
+    assert manifest["problem"] == "spans"
+    assert manifest["tags"][:4] == ["O", "B-animals", "I-animals", "B-numbers"]
+
+
+def test_a_tagger_that_was_saved_comes_back(
+    tiny: Encoder, spans: tuple[list[str], list[list[alignment.Span]]], tmp_path: Path
+) -> None:
+    texts, answers = spans
+    trained = tagger.fit(tiny, texts, answers, np.ones(len(texts), np.float32), 3, seed=5)
+    adapter.save(trained, tmp_path / "adapter", LABELS, LINEAGE, METRICS)
+    loaded, manifest = adapter.load_tagger(tiny, tmp_path / "adapter")
+
+    assert loaded.weight.tolist() == trained.weight.tolist()
+    assert loaded.bias.tolist() == trained.bias.tolist()
+    assert all(
+        a.equal(loaded.lora[n][0]) and b.equal(loaded.lora[n][1]) for n, (a, b) in trained.lora.items()
+    )
+    assert (loaded.temperature, loaded.recipe, loaded.seed) == (trained.temperature, trained.recipe, 5)
+    assert loaded.metrics == trained.metrics == manifest["metrics"]["training"]
+    with pytest.raises(Invalid, match="2 labels for a head of 3 classes"):
+        adapter.save(trained, tmp_path / "other", LABELS[:2], {}, {})
+
+
+def test_an_adapter_of_another_problem_is_refused(
+    tiny: Encoder, spans: tuple[list[str], list[list[alignment.Span]]], folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Invalid, match="is for single_label, not for spans"):
+        adapter.load_tagger(tiny, folder)
+    trained = tagger.fit(tiny, spans[0][:1], spans[1][:1], np.ones(1, np.float32), 3, seed=0)
+    adapter.save(trained, tmp_path / "spans", LABELS, {}, {})
+    with pytest.raises(Invalid, match="is for spans, not for single_label"):
+        adapter.load(tiny, tmp_path / "spans")
 
 
 def test_what_was_saved_comes_back(tiny: Encoder, fitted: Fitted, folder: Path) -> None:
