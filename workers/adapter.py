@@ -55,7 +55,7 @@ def save(
     kind: dict[str, Any] = {"problem": "single_label", "pooling": POOLING}
     if isinstance(fitted, Tagger):
         tags = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
-        kind = {"problem": "spans", "pooling": STATES, "tags": tags}
+        kind = {"problem": "spans", "pooling": STATES, "tags": tags, "words": fitted.words}
     target = Path(folder)
     passing = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
     passing.mkdir(parents=True)
@@ -113,7 +113,7 @@ def load(encoder: Encoder, folder: Path | str) -> tuple[Fitted, dict[str, Any]]:
 def load_tagger(encoder: Encoder, folder: Path | str) -> tuple[Tagger, dict[str, Any]]:
     """The same for an adapter of spans."""
     parts, manifest = _read(encoder, Path(folder), ("spans",))
-    return Tagger(**parts), manifest
+    return Tagger(**parts, words=manifest["words"]), manifest
 
 
 def _read(encoder: Encoder, folder: Path, problems: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:

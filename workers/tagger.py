@@ -53,6 +53,8 @@ class Tagger:
     bias: Floats
     """(1 + 2C,); far below zero for classes without a span."""
     temperature: float
+    words: bool
+    """Whether spans begin and end with words, as far as these can be told; see `Aligned.joined`."""
     recipe: Recipe
     seed: int
     metrics: Mapping[str, Any]
@@ -114,6 +116,9 @@ def fit(
         raise Invalid("there is no label with a weight above zero to learn from", "labels")
     aligned = align(encoder, [texts[row] for row in kept])
     tags, dropped = alignment.tags(aligned, [spans[row] for row in kept])
+    words = alignment.whole_words(aligned, tags)
+    if not words:
+        aligned = aligned.loose()
     lesson = _Lesson(aligned, tags, (weights[kept] / weights[kept].mean()).astype(np.float32), classes)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(kept))
@@ -144,6 +149,7 @@ def fit(
         weight=final.weight.cpu().numpy(),
         bias=final.bias.cpu().numpy(),
         temperature=temperature,
+        words=words,
         recipe=recipe,
         seed=seed,
         metrics={"dropped": vars(dropped), "held": held},
@@ -160,7 +166,7 @@ def predict(
         )
     started = time.perf_counter()
     device = encoder.device.name
-    aligned = align(encoder, texts)
+    aligned = align(encoder, texts) if tagger.words else align(encoder, texts).loose()
     model = _Model(
         {name: (a.to(device), b.to(device)) for name, (a, b) in tagger.lora.items()},
         torch.from_numpy(tagger.weight).to(device),
