@@ -55,7 +55,7 @@ def save(
     kind: dict[str, Any]
     if isinstance(fitted, Tagger):
         tags = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
-        kind = {"problem": "spans", "pooling": STATES, "tags": tags}
+        kind = {"problem": "spans", "pooling": STATES, "tags": tags, "words": fitted.words}
     else:
         kind = {"problem": fitted.problem, "pooling": POOLING, "thresholds": fitted.thresholds}
     target = Path(folder)
@@ -148,7 +148,7 @@ def load(encoder: Encoder, folder: Path | str) -> tuple[Fitted | Tagger, dict[st
         "metrics": manifest["metrics"]["training"],
     }
     if manifest["problem"] == "spans":
-        return Tagger(**parts), manifest
+        return Tagger(**parts, words=manifest["words"]), manifest
     thresholds = manifest["thresholds"]
     return Fitted(
         **parts,

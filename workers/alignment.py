@@ -6,7 +6,7 @@ one tag a token, so of spans that overlap only the longest can be said.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +40,17 @@ class Aligned:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def loose(self) -> "Aligned":
+        """The same with words that may be parted, but no characters."""
+        shared = np.concatenate([[False], self.borders[1:, 0] < self.borders[:-1, 1]])[: len(self.at)]
+        return replace(self, joined=self.joined & shared)
+
     def places(self, rows: NDArray[np.integer]) -> NDArray[np.int64]:
         """Which of the m tokens are those of `rows` (k,), in that order."""
         lengths = np.diff(self.offsets)[rows]
-        shift: NDArray[np.int64] = np.repeat(self.offsets[rows] - np.cumsum(lengths) + lengths, lengths)
-        return shift + np.arange(lengths.sum())
+        shift = np.repeat(self.offsets[rows] - np.cumsum(lengths) + lengths, lengths)
+        found: NDArray[np.int64] = shift + np.arange(len(shift))
+        return found
 
     def take(self, rows: NDArray[np.integer]) -> "Aligned":
         """Those of `rows` (k,), in that order."""
@@ -139,6 +145,14 @@ def tags(aligned: Aligned, spans: Sequence[Sequence[Span]]) -> tuple[NDArray[np.
                 found[own][touched[0]] = 1 + 2 * label
                 free[touched] = False
     return found, Dropped(overlapping, cut, empty)
+
+
+def whole_words(aligned: Aligned, tags: NDArray[np.int64]) -> bool:
+    """Whether the spans that `tags` (m,) say begin and end with a word, but for one in twenty."""
+    begins = (tags > OUTSIDE) & (tags % 2 == 1)
+    ends = np.concatenate([[False], tags[:-1] > OUTSIDE])[: len(tags)] & (tags == OUTSIDE)
+    parted = aligned.loose().joined != aligned.joined
+    return bool(20 * (parted & (begins | ends)).sum() <= begins.sum())
 
 
 def decode(

@@ -55,6 +55,8 @@ class Tagger:
     bias: Floats
     """(1 + 2C,); far below zero for classes without a span."""
     temperature: float
+    words: bool
+    """Whether spans begin and end with words, as far as these can be told; see `Aligned.joined`."""
     recipe: Recipe
     seed: int
     metrics: Mapping[str, Any]
@@ -116,12 +118,17 @@ def fit(
         raise Invalid("there is no label with a weight above zero to learn from", "labels")
     aligned = align(encoder, [texts[row] for row in kept])
     tags, dropped = alignment.tags(aligned, [spans[row] for row in kept])
+    words = alignment.whole_words(aligned, tags)
+    if not words:
+        aligned = aligned.loose()
     lesson = _Lesson(aligned, tags, (weights[kept] / weights[kept].mean()).astype(np.float32), classes)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(kept))
     test, train = np.sort(order[: len(order) // HELD_OUT]), np.sort(order[len(order) // HELD_OUT :])
     look = len(test) >= HELD_OUT_TEXTS and bool((lesson.part(train).tags > 0).any())
-    total, done = _steps(len(kept)) + (_steps(len(train)) if look else 0), 0
+    # Half of the steps are enough for a look: the temperature comes out lower, and spans as well calibrated.
+    steps = _steps(len(kept)), _steps(len(train)) // 2 if look else 0
+    total, done = sum(steps), 0
 
     def step() -> None:
         nonlocal done
@@ -131,9 +138,9 @@ def fit(
 
     held, temperature = {"texts": 0}, 1.0
     if look:
-        part = _train(encoder, lesson.part(train), recipe, rng, step)
+        part = _train(encoder, lesson.part(train), recipe, steps[1], rng, step)
         held, temperature = _look(encoder, part, lesson.part(test), recipe)
-    final = _train(encoder, lesson, recipe, rng, step)
+    final = _train(encoder, lesson, recipe, steps[0], rng, step)
     if progress:
         progress(total, total)
     return Tagger(
@@ -144,6 +151,7 @@ def fit(
         weight=final.weight.cpu().numpy(),
         bias=final.bias.cpu().numpy(),
         temperature=temperature,
+        words=words,
         recipe=recipe,
         seed=seed,
         metrics={"dropped": vars(dropped), "held": held},
@@ -160,7 +168,7 @@ def predict(
         )
     started = time.perf_counter()
     device = encoder.device.name
-    aligned = align(encoder, texts)
+    aligned = align(encoder, texts) if tagger.words else align(encoder, texts).loose()
     model = _Model(
         {name: (a.to(device), b.to(device)) for name, (a, b) in tagger.lora.items()},
         torch.from_numpy(tagger.weight).to(device),
@@ -213,14 +221,19 @@ class _Model:
 
 def _steps(texts: int) -> int:
     """Optimizer steps for so many labeled texts."""
-    return min(1_000, 100 + round(0.4 * texts))
+    return min(1_000, 150 + round(0.4 * texts))
 
 
 def _train(
-    encoder: Encoder, lesson: _Lesson, recipe: Recipe, rng: np.random.Generator, step: Callable[[], None]
+    encoder: Encoder,
+    lesson: _Lesson,
+    recipe: Recipe,
+    steps: int,
+    rng: np.random.Generator,
+    step: Callable[[], None],
 ) -> _Model:
-    """`step` is called after each of `_steps`."""
-    aligned, device, steps = lesson.aligned, encoder.device.name, _steps(len(lesson.aligned))
+    """`step` is called after each of `steps`."""
+    aligned, device = lesson.aligned, encoder.device.name
     noise = torch.Generator().manual_seed(int(rng.integers(2**63)))
     matrices = lora.matrices(encoder, recipe, noise)
     present = np.unique((lesson.tags[lesson.tags > 0] - 1) // 2)

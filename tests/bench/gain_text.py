@@ -35,7 +35,7 @@ class Part:
         self.base, self.classes = base, classes
 
     def fit(self, rows: NDArray[np.int64]) -> LogisticRegression:
-        return LogisticRegression(C=50, tol=1e-2, max_iter=100).fit(self.base[rows], self.classes[rows])
+        return LogisticRegression(C=50, max_iter=300).fit(self.base[rows], self.classes[rows])
 
     def right(self, model: LogisticRegression) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = model.predict(self.base) == self.classes
@@ -55,7 +55,7 @@ def main() -> None:
     for name in arguments.sets:
         pool, apart = _halves(base, name)
         rng = np.random.default_rng(1)
-        sizes = SIZES[SIZES < len(pool.classes)]
+        sizes = SIZES[len(pool.classes) > SIZES]
         chance = [
             np.mean([_error(apart, pool.fit(_drawn(pool, n, rng))) for _ in range(arguments.draws)])
             for n in sizes
@@ -99,9 +99,10 @@ def _campaign(pool: Part, apart: Part, seed: int) -> tuple[gain.Gain, stopping.O
     labeled: list[int] = []
     control: list[int] = []
     own, random, sizes, true = [], [], [], []
+    model = None
     for number in range(1, ROUNDS + 3):
         control += [rest.pop() for _ in range(5)]
-        if number == 1:
+        if model is None:
             chosen = [rest.pop() for _ in range(40)]
         else:
             said = np.sort(model.predict_proba(pool.base[rest]), axis=1)
@@ -139,10 +140,11 @@ def _report(
     told = [(one, needed(true[ROUNDS - 1])) for one, _, true in found]
     spans = [(one.random, model) for one, model in told if one.random]
     ends = [(one.low or 0, np.inf if one.high is None else one.high, model) for one, model in spans]
+    median = np.median([one.value or np.inf for one, _ in spans])
     more = float(mean[ROUNDS - 1] - mean[ROUNDS + 1])
     gains = [one.gain for _, one, _ in found if one]
     print(
-        f"needed for {45 * ROUNDS}: true {curve:.0f}, median {np.median([one.value or np.inf for one, _ in spans]):.0f}, "
+        f"needed for {45 * ROUNDS}: true {curve:.0f}, median {median:.0f}, "
         f"held {np.mean([low <= curve <= high for low, high, _ in ends]):.2f} (curve) "
         f"{np.mean([low <= model <= high for low, high, model in ends]):.2f} (model), "
         f"above {np.mean([curve > high for _, high, _ in ends]):.2f}, "

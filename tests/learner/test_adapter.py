@@ -183,6 +183,7 @@ def test_a_tagger_that_was_saved_comes_back(
         a.equal(loaded.lora[n][0]) and b.equal(loaded.lora[n][1]) for n, (a, b) in trained.lora.items()
     )
     assert (loaded.temperature, loaded.recipe, loaded.seed) == (trained.temperature, trained.recipe, 5)
+    assert loaded.words
     assert loaded.metrics == trained.metrics == manifest["metrics"]["training"]
     with pytest.raises(Invalid, match="2 labels for a head of 3 classes"):
         adapter.save(trained, tmp_path / "other", LABELS[:2], {}, {})

@@ -151,6 +151,7 @@ def test_byte_level_tokens_leave_out_the_space_and_share_characters() -> None:
     shared = np.flatnonzero((aligned.borders == [thumb, thumb + 1]).all(axis=1))
     assert len(shared) == 4
     assert aligned.joined[shared].tolist() == [False, True, True, True]
+    assert aligned.loose().joined[shared].tolist() == [False, True, True, True]
     assert read_back(aligned, [[(thumb, thumb + 1, 1)]]) == [[0, thumb, thumb + 1, 1]]
     assert read_back(aligned, [[(3, 8, 0)]]) == [[0, 5, 8, 0]]
 
@@ -170,6 +171,27 @@ def test_sentencepiece_tokens_leave_out_the_space() -> None:
     assert "".join(pieces(aligned, text)[1:]) == "thecatsat"
     assert read_back(aligned, [[(0, 3, 0)]]) == [[0, 0, 3, 0]]
     assert read_back(aligned, [[(5, 8, 0)]]) == [[0, 5, 8, 0]]
+
+
+def test_whether_spans_keep_words_whole(minilm: Encoder) -> None:
+    text = "unhappily, hydroxychloroquine"  # un ##ha ##pp ##ily , hydro …
+    aligned = align(minilm, [text])
+
+    def whole(*spans: tuple[int, int, int], often: int = 1) -> bool:
+        several = align(minilm, [text] * (1 + often))
+        answers = [list(spans), *[[(11, 29, 0)]] * often]
+        return alignment.whole_words(several, alignment.tags(several, answers)[0])
+
+    assert aligned.joined.tolist()[:5] == [False, True, True, True, False]
+    assert not aligned.loose().joined.any()
+    assert whole((0, 9, 0), (11, 29, 1))
+    assert not whole((0, 2, 0))
+    assert not whole((2, 9, 0))
+    assert whole((2, 9, 0), often=19)
+    assert whole()
+    nothing = align(minilm, [""])
+    assert alignment.whole_words(nothing, np.empty(0, np.int64))
+    assert len(nothing.loose()) == 1
 
 
 def test_decoding_takes_the_likeliest_tags_that_are_valid() -> None:
