@@ -3,6 +3,7 @@
 #   make demo [EXIT=1] [ROUNDS=3] [POOL=texts.jsonl] [LABELS=a,b,c]
 #   make test [ARGS='-k words tests/store']     make check      make fix
 #   make up                                     make clean
+#   make bench-labels DATA=folder [OUT=folder] [ARGS='--set banking77 --seeds 3']
 #
 # PYTHON        the interpreter .venv is made with
 # TORCH_INDEX   a package index with builds of PyTorch for the CPU, or for your CUDA, asked besides the usual one
@@ -16,7 +17,9 @@ bin := .venv/bin
 code := service workers strategies tests
 pip := $(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test up check fix clean setup label-studio chromium
+OUT ?= .postil/bench-labels
+
+.PHONY: demo test up bench-labels check fix clean setup label-studio chromium
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -28,6 +31,9 @@ up: setup
 
 test: setup label-studio chromium
 	$(bin)/python -m pytest $(ARGS)
+
+bench-labels: setup
+	@$(bin)/python -m tests.bench.labels '$(DATA)' --out '$(OUT)' $(ARGS)
 
 check: setup
 	$(bin)/ruff check $(code)

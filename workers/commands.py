@@ -52,6 +52,9 @@ def simulate(
     ] = None,
     text_field: Annotated[str, typer.Option(help="The field that holds the text.")] = "text",
     jobs: Annotated[int, typer.Option(help="Campaigns at a time, each in a process of its own.")] = 1,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Linear heads alone, without LoRA: a tenth of the time.")
+    ] = False,
 ) -> None:
     """Replay a labeled file as campaigns, and see what each strategy would have made of your labels.
 
@@ -75,4 +78,5 @@ def simulate(
         text_field,
         problem,
         jobs,
+        frozen,
     )

@@ -18,6 +18,7 @@ from workers.encoder import Encoder, Progress
 from workers.learner import Fitted
 from workers.linear import Head
 from workers.objective import OBJECTIVES, thresholds
+from workers.recipe import Recipe
 from workers.tagger import Tagger
 
 CONTROL_AT_LEAST = 10
@@ -68,10 +69,11 @@ def take(
     measured: Corpus,
     seed: int,
     telling: Telling = lambda words: None,
+    recipe: Recipe | None = None,
 ) -> Turn:
-    """Train and measure. For spans both corpora need their texts."""
+    """Train and measure. For spans both corpora need their texts; they have a recipe of their own."""
     kind = _Tagging if problem == "spans" else _Classification
-    task = kind(problem, encoder, corpus, classes, measured, seed, telling)
+    task = kind(problem, encoder, corpus, classes, measured, seed, telling, recipe)
     started = time.perf_counter()
     fitted = task.fit(labels, f"training on {len(labels)} labels")
     train_seconds = time.perf_counter() - started
@@ -105,6 +107,7 @@ class _Classification:
     measured: Corpus
     seed: int
     telling: Telling
+    recipe: Recipe | None
 
     def fit(self, labels: Labels, words: str) -> Any:
         return learner.fit(
@@ -115,8 +118,9 @@ class _Classification:
             labels.weights,
             self.classes,
             self.seed,
-            problem=self.problem,
-            progress=self.telling(words),
+            self.recipe,
+            self.problem,
+            self.telling(words),
         )
 
     def ask(self, fitted: Any) -> tuple[Said, float]:

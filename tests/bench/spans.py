@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from service.demo import encoder
 from service.measure import spans as measure
+from tests.bench import labels
 from workers import device, tagger
 from workers.encoder import Encoder
 
@@ -67,21 +68,10 @@ def main() -> None:
 
 def read(file: Path) -> list[Row]:
     """Texts and their spans of characters (start, end, label)."""
-    found = []
-    for line in file.read_text("utf-8").splitlines():
-        row = json.loads(line)
-        spans: list[tuple[int, int, str]] = []
-        at, inside = 0, ""
-        for token, tag in zip(row["tokens"], row["tags"], strict=True):
-            prefix, _, label = tag.partition("-")
-            end = at + len(token)
-            if prefix == "I" and label == inside:
-                spans[-1] = (spans[-1][0], end, label)
-            elif label:
-                spans.append((at, end, label))
-            at, inside = end + 1, label
-        found.append((" ".join(row["tokens"]), spans))
-    return found
+    return [
+        (row["text"], [(one["start"], one["end"], one["label"]) for one in row["spans"]])
+        for row in labels.rows(file)
+    ]
 
 
 def coded(spans: list[tuple[int, int, str]], names: list[str]) -> list[tuple[int, int, int]]:

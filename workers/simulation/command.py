@@ -35,6 +35,7 @@ def run(
     text_field: str,
     problem: str,
     jobs: int,
+    frozen: bool,
 ) -> None:
     """As the verb's options say; raises Invalid or Conflict."""
     if problem not in METRICS:
@@ -45,7 +46,7 @@ def run(
     for file in (data, test):
         if not file.is_file():
             raise Invalid(f"{file} is no file", "data")
-    plan = Plan(digest(data), digest(test), model, start, batch, labels, noise, random_share, problem)
+    plan = Plan(digest(data), digest(test), model, start, batch, labels, noise, random_share, problem, frozen)
     plan.check()
     wanted = runs([name.strip() for name in strategy.split(",")], seeds, problem)
     plan.keep(out)

@@ -23,6 +23,8 @@ class Plan(msgspec.Struct, frozen=True):
     noise: float
     random_share: float
     problem: str
+    frozen: bool = False
+    """Linear heads alone, without LoRA."""
 
     def check(self) -> None:
         """Raises Invalid for numbers that make no campaign."""
@@ -34,6 +36,8 @@ class Plan(msgspec.Struct, frozen=True):
             raise Invalid(f"--noise {self.noise} is no share of wrong answers: give 0 to below 1", "noise")
         if not 0 <= self.random_share <= 0.9:
             raise Invalid(f"--random-share {self.random_share} is not within 0 and 0.9", "random_share")
+        if self.frozen and self.problem == "spans":
+            raise Invalid("--frozen is for labels of whole texts: spans are learned by LoRA alone", "frozen")
 
     def steps(self) -> list[int]:
         """Labels at each point of a curve: 25, 75, …, 525."""

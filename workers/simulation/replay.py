@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from workers import learner, selection, tagger, turn
 from workers.corpus import Corpus
 from workers.encoder import Encoder
 from workers.jobs.score import sample
+from workers.recipe import Recipe
 from workers.simulation.labeled import Labeled
 from workers.simulation.plan import Plan, Run
 from workers.situation import Pool, Scores, Situation, zones
@@ -75,7 +77,14 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
             now.asked[pick.role] = now.asked.get(pick.role, 0) + 1
         taught = turn.Labels(given, answers[given], np.ones(len(given), np.float32), control[given])
         made = turn.take(
-            plan.problem, encoder, stage.corpus, taught, len(stage.labels), stage.measured, run.seed
+            plan.problem,
+            encoder,
+            stage.corpus,
+            taught,
+            len(stage.labels),
+            stage.measured,
+            run.seed,
+            recipe=Recipe(contest=inf) if plan.frozen else None,
         )
         started = time.perf_counter()
         if run.strategy != "random" and labels < plan.labels:
