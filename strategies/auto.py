@@ -1,43 +1,88 @@
-"""The strategy that needs no choosing: coverage while the learner knows little, then diverse uncertainty.
+"""The strategy that needs no choosing: coverage, then what the learner gets wrong, then diverse uncertainty.
 
-What the change goes by was measured: TypiClust until there are 3 labels per class, then `diverse_margin`, had the
-greatest area under the learning curve on two data sets, of 6 and of 77 classes. Where labels do not exclude each
-other a number of examples stands for that, by rule of thumb.
+Of labels that exclude each other: TypiClust while no learner has read the pool, facility location over the learner's
+errors until there are 5 labels per class, and then `diverse_margin`. While a class has fewer than 3 labels, a tenth of
+a batch is what the learner holds likeliest of such classes. Where labels do not exclude each other, a number of
+examples stands for those per class, and TypiClust for facility location, by rule of thumb. What it goes by was
+measured: strategies/README.md.
 """
 
+from dataclasses import replace
+
+import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from strategies.base import PROBLEMS, Picks, Strategy, View
+from strategies.discovery import DISCOVERY, likeliest
 from strategies.diverse import DIVERSE_MARGIN, DIVERSE_MNLP, DIVERSE_UNCERTAINTY
+from strategies.facility import FACILITY_LOCATION
 from strategies.typiclust import TYPICLUST
 
-LABELS_PER_CLASS = 3
+LABELS_PER_CLASS = 5
+DISCOVERY_SHARE = 0.1
 OPENING_LABELS = {"multi_label": 100, "spans": 50}
-UNCERTAIN = {"single_label": DIVERSE_MARGIN, "multi_label": DIVERSE_UNCERTAINTY, "spans": DIVERSE_MNLP}
+EARLY = {"single_label": FACILITY_LOCATION, "multi_label": TYPICLUST, "spans": TYPICLUST}
+LATE = {"single_label": DIVERSE_MARGIN, "multi_label": DIVERSE_UNCERTAINTY, "spans": DIVERSE_MNLP}
 
 
 def chosen(view: View) -> Strategy:
     """Which strategy it is now; examples that were asked for count as labeled."""
     assert view.labeled_embeddings is not None
-    later = UNCERTAIN[view.problem]
-    if any(getattr(view, need) is None for need in later.needs):
+    late = LATE[view.problem]
+    if any(getattr(view, need) is None for need in late.needs):
         return TYPICLUST
     classes = view.classes
     if classes is None and view.probabilities is not None:
         classes = view.probabilities.shape[1]
     opening = OPENING_LABELS.get(view.problem, LABELS_PER_CLASS * (classes or 0))
-    return later if len(view.labeled_embeddings) >= opening else TYPICLUST
+    return late if len(view.labeled_embeddings) >= opening else EARLY[view.problem]
 
 
 def _choose(view: View, count: int, rng: Generator) -> Picks:
-    return chosen(view).choose(view, count, rng)
+    strategy = chosen(view)
+    found = _found(view, count, rng) if strategy is not TYPICLUST else []
+    rest = np.setdiff1d(np.arange(view.size), found)
+    made = strategy.choose(_without(view, found, rest) if found else view, count - len(found), rng)
+    slots = {int((at + 0.5) * count / len(found)) for at in range(len(found))}  # evenly among the others
+    others, discovered = iter(zip(rest[made.positions], made.scores, strict=True)), iter(found)
+    positions, scores, by, score = [], [], [], float(made.scores[0])
+    for at in range(count):
+        if at in slots:
+            position, name = next(discovered), DISCOVERY.name
+        else:
+            (position, score), name = next(others), strategy.name
+        positions.append(int(position))
+        scores.append(float(score))
+        by.append(name)
+    return Picks(np.array(positions, np.int64), np.array(scores), tuple(by))
+
+
+def _found(view: View, count: int, rng: Generator) -> list[int]:
+    """Positions that classes short of labels may be found at: fewer than `count`."""
+    if view.labels is None or view.probabilities is None or view.problem != "single_label":
+        return []
+    return likeliest(view.probabilities, view.labels, round(DISCOVERY_SHARE * count), rng)
+
+
+def _without(view: View, found: list[int], rest: NDArray[np.int64]) -> View:
+    """The rest of the view; what was found is out of reach, as if it had been asked for."""
+    assert view.embeddings is not None  # both are checked by Strategy.select
+    assert view.labeled_embeddings is not None
+    arrays = {
+        name: getattr(view, name)[rest]
+        for name in ("probabilities", "embeddings")
+        if getattr(view, name) is not None
+    }
+    known = np.concatenate([view.labeled_embeddings, view.embeddings[found]])
+    return replace(view, size=len(rest), labeled_embeddings=known, labels=None, **arrays)
 
 
 AUTO = Strategy(
     "auto",
     frozenset({"embeddings", "labeled_embeddings"}),
     _choose,
-    "Typical examples of every region first, then unsure ones that differ from each other.",
+    "Typical examples first, then what stands for most errors, then unsure ones that differ from each other.",
     PROBLEMS,
-    frozenset({"probabilities", "token_uncertainty"}),
+    frozenset({"probabilities", "token_uncertainty", "labels"}),
 )

@@ -61,6 +61,8 @@ class Picks:
     """(k,), positions in the view, best first, each once."""
     scores: NDArray[np.float64]
     """(k,), never rising: the higher, the more a label teaches. Comparable within one selection only."""
+    by: tuple[str, ...] | None = None
+    """(k,), which strategy each comes from, where one combines others."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,8 @@ def _check_picks(strategy: Strategy, picks: Picks, size: int, count: int) -> Non
         problem = "the same position more than once"
     elif not np.isfinite(scores).all() or (np.diff(scores) > 0).any():
         problem = "scores that are not finite or not best first"
+    elif picks.by is not None and len(picks.by) != count:
+        problem = f"{len(picks.by)} names of strategies, where {count} were asked for"
     else:
         return
     raise ValueError(f"strategy {strategy.name!r} answered with {problem}: this is a fault of the strategy")

@@ -49,7 +49,7 @@ def _choose(view: View, count: int, rng: Generator) -> Picks:
     assert view.embeddings is not None
     assert view.labeled_embeddings is not None
     labels = np.bincount(view.labels[view.labels >= 0], minlength=len(view.prototypes))
-    turns = _turns(labels, count, rng)
+    turns = shortest(labels, count, rng)
     if len(turns) == 0:
         return TYPICLUST.choose(view, count, rng)
     wanted = np.unique(turns)
@@ -68,7 +68,20 @@ def _choose(view: View, count: int, rng: Generator) -> Picks:
     return in_order(chosen + _typical(view, chosen, count - len(chosen), rng))
 
 
-def _turns(labels: NDArray[np.int64], count: int, rng: Generator) -> NDArray[np.int64]:
+def likeliest(
+    probabilities: NDArray[np.floating], labels: NDArray[np.int64], count: int, rng: Generator
+) -> list[int]:
+    """At most `count` positions of (n, C): for each turn of a class that is short of labels (m,) its likeliest row."""
+    turns = shortest(np.bincount(labels[labels >= 0], minlength=probabilities.shape[1]), count, rng)
+    chosen: list[int] = []
+    for one in turns.tolist():
+        likely = probabilities[:, one].astype(np.float64)
+        likely[chosen] = -1
+        chosen.append(greatest(likely, rng))
+    return chosen
+
+
+def shortest(labels: NDArray[np.int64], count: int, rng: Generator) -> NDArray[np.int64]:
     """At most `count` classes to look for, each as often as it is short of ENOUGH, the fewest labels first."""
     classes = rng.permutation(np.flatnonzero(labels < ENOUGH))  # of equals not always the same come first
     short = [(have, one) for one in classes for have in range(labels[one], ENOUGH)]

@@ -55,6 +55,9 @@ def simulate(
     frozen: Annotated[
         bool, typer.Option("--frozen", help="Linear heads alone, without LoRA: a tenth of the time.")
     ] = False,
+    holdout: Annotated[
+        int, typer.Option(help="Labels that only measure, as in a campaign without a test set.")
+    ] = 0,
 ) -> None:
     """Replay a labeled file as campaigns, and see what each strategy would have made of your labels.
 
@@ -79,4 +82,5 @@ def simulate(
         problem,
         jobs,
         frozen,
+        holdout,
     )

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from workers import tokens
 from workers.graph import Graph
 from workers.tokens import Tokens
 
@@ -40,7 +41,24 @@ class Corpus:
         return self.texts(rows)
 
     def take(self, rows: NDArray[np.integer]) -> "Corpus":
-        return Corpus(self.tokens.take(rows), self.base[rows], self.names)
+        texts = self.texts
+        some = None if texts is None else lambda at: texts(rows[at])
+        return Corpus(self.tokens.take(rows), self.base[rows], self.names, some)
+
+
+def concat(one: Corpus, other: Corpus) -> Corpus:
+    """Both, one after the other, without names of labels."""
+    n = len(one)
+
+    def texts(rows: NDArray[np.integer]) -> list[str]:
+        found = dict(zip(rows[rows < n].tolist(), one.some_texts(rows[rows < n]), strict=True))
+        rest = rows[rows >= n]
+        found.update(zip(rest.tolist(), other.some_texts(rest - n), strict=True))
+        return [found[row] for row in rows.tolist()]
+
+    return Corpus(
+        tokens.concat([one.tokens, other.tokens]), np.concatenate([one.base, other.base]), None, texts
+    )
 
 
 def words(label: str) -> str:

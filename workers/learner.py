@@ -33,7 +33,7 @@ FROZEN_ROWS = 8_192
 COMMITTEE, DROPOUT = 10, 0.2
 LORA_FOLDS = 3
 """LoRA is tried on one of so many parts of the labels, having learned from the others."""
-LORA_SHARE = 0.5
+LORA_SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of LoRA's head in the final one, where it has a part."""
 THRESHOLD_ROWS = 2_000
 """Texts that thresholds are fitted on."""
@@ -309,8 +309,9 @@ class _Trainer:
 def _contest(train: _Trainer, temperature: float) -> tuple[dict[str, Any], float]:
     """(facts with LoRA's `share`, the temperature): measured on one part of the labels, held out of both models.
 
-    LoRA has its part unless that does clearly worse, by more than two standard errors of the paired difference in log
-    loss: a model on a part of the labels is poorer, and LoRA more so than logistic regression.
+    LoRA has the share of the least log loss, unless that does clearly worse than none, by more than two standard
+    errors of the paired difference: a model on a part of the labels is poorer, and LoRA more so than logistic
+    regression. So the temperature stays the linear head's, from all labels, times the factor LoRA makes of it here.
     """
     lesson, encoder = train.lesson, train.encoder
     at, test = lesson.splits(LORA_FOLDS, train.rng)[0]
@@ -325,15 +326,18 @@ def _contest(train: _Trainer, temperature: float) -> tuple[dict[str, Any], float
     )
     adapted = train(part)
     merged = lora.merged(encoder, adapted.matrices, lesson.recipe)
-    e = encoder.embed(lesson.corpus.tokens, lesson.rows[test], weights=merged)
-    both = without.mixed(adapted.head.logits(e), LORA_SHARE)
+    logits = adapted.head.logits(encoder.embed(lesson.corpus.tokens, lesson.rows[test], weights=merged))
+    mixes = {share: without.mixed(logits, share) for share in LORA_SHARES}
+    share = min(mixes, key=lambda one: mixes[one].best_log_loss())
+    both = mixes[share]
+    found = {"with": both.best_log_loss(), "without": without.best_log_loss()}
     weights, lost = without.weights, both.losses() - without.losses()
     mean = np.average(lost, weights=weights)
     error = np.sqrt((weights**2 * (lost - mean) ** 2).sum()) / weights.sum()
-    share = LORA_SHARE if mean <= 2 * error else 0.0
-    found = {"with": both.best_log_loss(), "without": without.best_log_loss()}
-    facts = {"share": share, "rows": len(test), "log_loss": found}
-    return facts, both.temperature() if share else temperature
+    if mean > 2 * error:
+        return {"share": 0.0, "rows": len(test), "log_loss": found}, temperature
+    factor = both.temperature() / without.temperature()
+    return {"share": share, "rows": len(test), "log_loss": found}, temperature * factor
 
 
 def _logits(recipe: Recipe, weight: Floats, bias: Floats, adapted: Floats | None, base: Floats) -> Floats:

@@ -17,6 +17,8 @@ from workers.corpus import Corpus
 from workers.objective import Floats, Labels, Objective, Rows
 from workers.recipe import Recipe
 
+FOLDS = 5
+"""Of the cross-validation. Models on half of the labels are so much poorer that temperatures come out too high."""
 CONTEST_ROWS = 20
 """With fewer held-out rows a comparison is a lottery."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -131,11 +133,11 @@ def fit(lesson: Lesson, rng: np.random.Generator) -> Linear:
     every = np.arange(len(lesson.rows))
     # Labels that do not exclude each other would have to spread each on its own: not tried.
     pool = len(lesson.corpus) > len(every) and lesson.labels.ndim == 1
-    parts = lesson.splits(lesson.recipe.folds(len(every)), rng) if len(every) > 1 else []
+    parts = lesson.splits(FOLDS, rng) if len(every) > 1 else []
     names = lesson.corpus.names is not None
     if names:
         with_names, without = (_held(lesson, parts, use, seen=True) for use in (True, False))
-        if with_names is not None and without is not None:
+        if with_names is not None and without is not None and len(without.labels) >= CONTEST_ROWS:
             names = with_names.best_log_loss() <= without.best_log_loss()
     held = _held(lesson, parts, names)
     if held is None or len(held.labels) < CONTEST_ROWS or not pool:

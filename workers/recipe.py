@@ -29,7 +29,3 @@ class Recipe:
     def steps(self, labels: int, pseudo: bool) -> int:
         """Optimizer steps for so many labels, and pseudo-labels beside them."""
         return min(1_000, 40 + round(0.2 * labels) if pseudo else max(40, round(0.3 * labels)))
-
-    def folds(self, labels: int) -> int:
-        """Parts of so many labels for the cross-validation: below 200, models on half of them are too poor."""
-        return 3 if labels < 200 else 2

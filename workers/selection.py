@@ -13,7 +13,6 @@ from service.predictions import Spans
 from service.rounds.decide import COVERAGE_ROWS, Mode
 from service.store.selections import Chosen
 from strategies import registry
-from strategies.auto import AUTO, chosen
 from strategies.base import View
 from workers import encodings
 from workers.situation import CONTROL, HOLD_OUT, TRAIN, Scores, Situation
@@ -76,13 +75,12 @@ def train(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> l
                 # Scored before this strategy was chosen: the next round's scores will have it.
                 name, strategy = OPENING, registry.get(OPENING)
                 view = _view(now, candidates, strategy.needs)
-            if strategy is AUTO:
-                strategy = chosen(view)
-                name = strategy.name  # what is written down says which it was
             made = strategy.select(view, min(count, len(candidates)), rng)
             picks = [
-                Pick(int(candidates[at]), "train", name, float(score))
-                for at, score in zip(made.positions, made.scores, strict=True)
+                Pick(int(candidates[at]), "train", by, float(score))
+                for at, score, by in zip(
+                    made.positions, made.scores, made.by or [name] * len(made.positions), strict=True
+                )
             ]
     left = free.copy()
     left[[pick.position for pick in picks]] = False

@@ -50,7 +50,7 @@ def test_lora_learns_topics_from_words(tiny: Encoder, labeled: Labeled, fitted: 
     found = fitted.metrics["lora"]
     assert fitted.metrics["linear"]["rows"] == 60
     assert found["rows"] == 20
-    assert found["share"] == learner.LORA_SHARE
+    assert found["share"] in learner.LORA_SHARES
     assert found["log_loss"]["with"] < found["log_loss"]["without"]
     assert any(bool(b.any()) for _, b in fitted.lora.values())
     assert accuracy(tiny, fitted, tiny.tokenize(texts[60:]), labels[60:]) >= 0.7
@@ -358,7 +358,3 @@ def test_the_upper_half_of_the_layers(tiny: Encoder) -> None:
 def test_steps_grow_with_the_labels_within_bounds() -> None:
     assert [Recipe().steps(n, pseudo=False) for n in (1, 200, 1_000, 10_000)] == [40, 60, 300, 1_000]
     assert [Recipe().steps(n, pseudo=True) for n in (1, 200, 1_000, 10_000)] == [40, 80, 240, 1_000]
-
-
-def test_few_labels_are_split_into_more_folds() -> None:
-    assert [Recipe().folds(n) for n in (199, 200)] == [3, 2]

@@ -74,6 +74,28 @@ def test_a_campaign_again_is_the_same(prepared: tuple[Stage, Any]) -> None:
     assert all(point["train_s"] > 0 for point in one)
 
 
+def test_a_holdout_measures_and_never_trains(prepared: tuple[Stage, Any]) -> None:
+    stage, encoder = prepared
+    plan = msgspec.structs.replace(PLAN, holdout=6, random_share=0.4, labels=60)
+    found = list(replay(stage, plan, Run("auto", 0), encoder))
+    assert [point["labels"] for point in found] == [10, 20, 30, 40, 50, 60]
+    assert [point["rows"] for point in found] == [2, 4, 6, 6, 6, 6]  # a fifth, until it is full
+    for point in found:
+        measured = point["measured"]
+        assert 0 <= measured["low"] <= measured["value"] <= measured["high"] <= 1
+        assert measured["value"] * point["rows"] == pytest.approx(round(measured["value"] * point["rows"]))
+    assert [len(point["stopping"]["agreements"]) for point in found] == [0, 1, 2, 3, 4, 5]
+    assert found[-1]["gain"]["control_labels"] == 12
+    assert found[-1]["gain"]["labels"] == 54
+
+
+def test_without_a_holdout_the_test_set_measures(prepared: tuple[Stage, Any]) -> None:
+    stage, encoder = prepared
+    (*_, last) = replay(stage, PLAN, Run("auto", 0), encoder)
+    assert last["rows"] == len(stage.test)
+    assert last["measured"]["value"] == pytest.approx(last["accuracy"], abs=1e-5)
+
+
 def test_wrong_answers_are_learned(prepared: tuple[Stage, Any]) -> None:
     stage, encoder = prepared
     (*_, clean) = replay(stage, PLAN, Run("random", 0), encoder)

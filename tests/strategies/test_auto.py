@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,23 +24,24 @@ def view_of(problem: str, labeled: int, learner: bool = True, classes: int | Non
 @pytest.mark.parametrize(
     ("problem", "enough", "later"),
     [
-        ("single_label", 12, "diverse_margin"),
+        ("single_label", 20, "diverse_margin"),
         ("multi_label", 100, "diverse_uncertainty"),
         ("spans", 50, "diverse_mnlp"),
     ],
 )
 def test_opens_with_coverage_until_there_are_labels(problem: str, enough: int, later: str) -> None:
-    assert chosen(view_of(problem, enough - 1)).name == "typiclust"
+    early = "facility_location" if problem == "single_label" else "typiclust"
+    assert chosen(view_of(problem, enough - 1)).name == early
     assert chosen(view_of(problem, enough)).name == later
     assert chosen(view_of(problem, 500, learner=False)).name == "typiclust"
 
 
 def test_classes_are_counted_where_the_campaign_does_not_say() -> None:
-    assert chosen(view_of("single_label", 11, classes=None)).name == "typiclust"
-    assert chosen(view_of("single_label", 12, classes=None)).name == "diverse_margin"
+    assert chosen(view_of("single_label", 19, classes=None)).name == "facility_location"
+    assert chosen(view_of("single_label", 20, classes=None)).name == "diverse_margin"
 
 
-@pytest.mark.parametrize(("labeled", "name"), [(11, "typiclust"), (12, "diverse_margin")])
+@pytest.mark.parametrize(("labeled", "name"), [(19, "facility_location"), (20, "diverse_margin")])
 def test_answers_as_the_chosen_one_does(labeled: int, name: str) -> None:
     view = view_of("single_label", labeled)
 
@@ -46,3 +49,37 @@ def test_answers_as_the_chosen_one_does(labeled: int, name: str) -> None:
 
     assert one.positions.tolist() == other.positions.tolist()
     assert one.scores.tolist() == other.scores.tolist()
+    assert one.by == (name,) * 9
+
+
+def test_a_tenth_of_a_batch_looks_for_what_is_short_of_labels() -> None:
+    """Class 3 has no label, class 2 has two: the likeliest of 3 three times and of 2 once, the former first."""
+    rng = np.random.default_rng(0)
+    likely = np.full((200, 4), 0.2)
+    likely[:, :2] = 0.3
+    for at, one, share in [(7, 3, 0.9), (11, 3, 0.8), (13, 3, 0.7), (17, 2, 0.9), (19, 2, 0.8)]:
+        likely[at] = (1 - share) / 3
+        likely[at, one] = share
+    labels = np.array([0, 1, 0, 1, 0, 1, 0, 1, 2, 2, -1])
+    view = replace(
+        view_of("single_label", 11),
+        probabilities=likely.astype(np.float32),
+        labels=labels,
+        labeled_embeddings=rng.normal(size=(11, 3)),
+    )
+
+    picks = registry.get("auto").select(view, 40, np.random.default_rng(1))
+
+    found = [at for at, by in zip(picks.positions.tolist(), picks.by or (), strict=True) if by == "discovery"]
+    assert sorted(found) == [7, 11, 13, 17]
+    assert found[:2] == [7, 11]
+    slots = [at for at, by in enumerate(picks.by or ()) if by == "discovery"]
+    assert slots == [5, 15, 25, 35]
+    assert (picks.by or ()).count("facility_location") == 36
+
+
+def test_nothing_is_looked_for_where_every_label_has_its_three() -> None:
+    view = replace(view_of("single_label", 12), labels=np.arange(12) % 4)
+    assert set(registry.get("auto").select(view, 20, np.random.default_rng(0)).by or ()) == {
+        "facility_location"
+    }

@@ -23,6 +23,7 @@ BUILT_IN = [
         "diverse_mnlp",
         "diverse_uncertainty",
         "entropy",
+        "facility_location",
         "k_center",
         "kmeans",
         "least_confidence",
@@ -74,7 +75,9 @@ def test_a_problem_has_the_strategies_fit_for_it(site: Path) -> None:
     assert set(registry.names("multi_label")) == every | {
         "mean_uncertainty", "max_uncertainty", "diverse_uncertainty", "cvirs",
     }  # fmt: skip
-    assert {"margin", "discovery", "badge"} | every <= set(registry.names("single_label"))
+    assert {"margin", "discovery", "facility_location", "badge"} | every <= set(
+        registry.names("single_label")
+    )
     assert not {"mnlp", "cvirs"} & set(registry.names("single_label"))
 
 

@@ -36,6 +36,7 @@ def run(
     problem: str,
     jobs: int,
     frozen: bool,
+    holdout: int = 0,
 ) -> None:
     """As the verb's options say; raises Invalid or Conflict."""
     if problem not in METRICS:
@@ -46,7 +47,9 @@ def run(
     for file in (data, test):
         if not file.is_file():
             raise Invalid(f"{file} is no file", "data")
-    plan = Plan(digest(data), digest(test), model, start, batch, labels, noise, random_share, problem, frozen)
+    plan = Plan(
+        digest(data), digest(test), model, start, batch, labels, noise, random_share, problem, frozen, holdout
+    )
     plan.check()
     wanted = runs([name.strip() for name in strategy.split(",")], seeds, problem)
     plan.keep(out)

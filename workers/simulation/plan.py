@@ -25,6 +25,8 @@ class Plan(msgspec.Struct, frozen=True):
     problem: str
     frozen: bool = False
     """Linear heads alone, without LoRA."""
+    holdout: int = 0
+    """Labels that only measure, out of the random draws; 0: the campaign knows the test set."""
 
     def check(self) -> None:
         """Raises Invalid for numbers that make no campaign."""
@@ -36,6 +38,8 @@ class Plan(msgspec.Struct, frozen=True):
             raise Invalid(f"--noise {self.noise} is no share of wrong answers: give 0 to below 1", "noise")
         if not 0 <= self.random_share <= 0.9:
             raise Invalid(f"--random-share {self.random_share} is not within 0 and 0.9", "random_share")
+        if not 0 <= self.holdout <= 10_000:
+            raise Invalid(f"--holdout {self.holdout} is not within 0 and 10000", "holdout")
         if self.frozen and self.problem == "spans":
             raise Invalid("--frozen is for labels of whole texts: spans are learned by LoRA alone", "frozen")
 

@@ -1,30 +1,35 @@
 """One simulated campaign: select, answer, train, measure, score, again, by the code that does it in a real one."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from service.answers import Coded
+from service.exam import Truth
 from service.measure import multi_label, single_label, spans
 from service.pool.text import draws
 from service.predictions import ADAPTER, Spans
-from service.records import Campaign
+from service.records import Campaign, Place
 from service.rounds.decide import Mode
 from service.store.campaigns import NewCampaign
 from strategies import registry
 from workers import learner, selection, tagger, turn
-from workers.corpus import Corpus
+from workers.corpus import Corpus, concat
 from workers.encoder import Encoder
 from workers.jobs.score import sample
 from workers.recipe import Recipe
 from workers.simulation.labeled import Labeled
 from workers.simulation.plan import Plan, Run
-from workers.situation import Pool, Scores, Situation, zones
+from workers.simulation.signals import Signals, coded
+from workers.situation import HOLD_OUT, Pool, Scores, Situation, zones
 from workers.tagger import Tagger
 
 SCORED_ROWS = 10_000
@@ -51,55 +56,94 @@ class Stage:
 def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dict[str, Any]]:
     """A point of the curve for each number of labels of the plan.
 
-    Keys: strategy, seed, labels, the problem's METRICS, train_s, score_s, select_s (seconds), and what the learner saw.
+    Keys: strategy, seed, labels, the problem's METRICS on the test set, train_s, score_s, select_s (seconds), `learner`
+    (what it saw), and what `Signals` says, of the hold-out where the plan has one, else of the test set.
     """
     campaign = _campaign(stage, plan, run)
     answers = _answers(stage, plan.noise, run.seed)
     now = _situation(stage, campaign)
+    corpus, row = _corpus(stage, campaign, now.zone)
+    coming = np.flatnonzero(now.zone == HOLD_OUT)
+    coming = coming[np.argsort(now.draws[coming], kind="stable")][: plan.holdout]
+    measured = concat(stage.measured, stage.corpus.take(coming))
+    places = [Place(1, at) for at in range(len(stage.test))] + [Place(0, int(at)) for at in coming]
+    true = [coded(plan.problem, one) for one in stage.test.classes]
+    known = Truth("test", {Place(1, at): one for at, one in enumerate(true)})
+    if plan.holdout:
+        known = Truth("hold-out", {})
     given: NDArray[np.int64] = np.empty(0, np.int64)
     control = np.zeros(len(stage.pool), np.bool_)
-    for batch, labels in enumerate(plan.steps(), 1):
-        started = time.perf_counter()
-        rng = np.random.default_rng([run.seed, batch])
-        picks = selection.batch(now, labels - len(given), _mode(campaign, now), rng)
-        if not picks:
-            return
-        select_s = time.perf_counter() - started
-        chosen = np.array([pick.position for pick in picks], dtype=np.int64)
-        control[[pick.position for pick in picks if pick.role == "control"]] = True
-        given = np.concatenate([given, chosen])
-        if plan.problem == "single_label":
-            now.labels[chosen] = answers[chosen]
-        elif plan.problem == "multi_label":
-            now.label_sets = answers[given]
-        now.free[chosen] = False
-        for pick in picks:
-            now.asked[pick.role] = now.asked.get(pick.role, 0) + 1
-        taught = turn.Labels(given, answers[given], np.ones(len(given), np.float32), control[given])
-        made = turn.take(
-            plan.problem,
-            encoder,
-            stage.corpus,
-            taught,
-            len(stage.labels),
-            stage.measured,
-            run.seed,
-            recipe=Recipe(contest=inf) if plan.frozen else None,
-        )
-        started = time.perf_counter()
-        if run.strategy != "random" and labels < plan.labels:
-            now.scores = _scores(stage, encoder, made, run.strategy, batch)
-        score_s = time.perf_counter() - started
-        yield {
-            "strategy": run.strategy,
-            "seed": run.seed,
-            "labels": len(given),
-            **_metrics(plan.problem, len(stage.labels), made, stage.test.classes),
-            "train_s": round(made.train_seconds, 3),
-            "score_s": round(score_s, 3),
-            "select_s": round(select_s, 3),
-            "learner": made.fitted.metrics,
-        }
+    with TemporaryDirectory(prefix="postil-simulate-") as folder:
+        signals = Signals(campaign, Path(folder))
+        for batch, labels in enumerate(plan.steps(), 1):
+            started = time.perf_counter()
+            rng = np.random.default_rng([run.seed, batch])
+            picks = selection.batch(
+                now, labels - len(given) - len(_holdout(known)), _mode(campaign, now), rng
+            )
+            if not picks:
+                return
+            select_s = time.perf_counter() - started
+            for pick in picks:
+                now.asked[pick.role] = now.asked.get(pick.role, 0) + 1
+            chosen = _positions(picks, {"train", "control"})
+            drawn = _positions(picks, {"hold-out"})
+            control[_positions(picks, {"control"})] = True
+            given = np.concatenate([given, chosen])
+            now.free[np.concatenate([chosen, drawn])] = False
+            if plan.holdout:
+                new = {Place(0, int(at)): coded(plan.problem, answers[at]) for at in drawn}
+                known = Truth("hold-out", known.answers | new)
+                now.holdout_room = plan.holdout - len(known.answers)
+            if plan.problem == "single_label":
+                now.labels[chosen] = answers[chosen]
+            elif plan.problem == "multi_label":
+                now.label_sets = answers[given]
+            if not len(given):
+                continue
+            taught = turn.Labels(row[given], answers[given], np.ones(len(given), np.float32), control[given])
+            made = turn.take(
+                plan.problem,
+                encoder,
+                corpus,
+                taught,
+                len(stage.labels),
+                measured,
+                run.seed,
+                recipe=Recipe(contest=inf) if plan.frozen else None,
+            )
+            started = time.perf_counter()
+            if run.strategy != "random" and labels < plan.labels:
+                now.scores = _scores(stage, encoder, made, run.strategy, batch)
+            score_s = time.perf_counter() - started
+            signals.add(len(given), int(control[given].sum()), places, made.models, made.thresholds)
+            yield {
+                "strategy": run.strategy,
+                "seed": run.seed,
+                "labels": len(given) + len(_holdout(known)),
+                **_metrics(plan.problem, len(stage.labels), made, stage.test.classes),
+                "train_s": round(made.train_seconds, 3),
+                "score_s": round(score_s, 3),
+                "select_s": round(select_s, 3),
+                "learner": made.fitted.metrics,
+                **signals.told(known),
+            }
+
+
+def _positions(picks: Sequence[selection.Pick], roles: set[str]) -> NDArray[np.int64]:
+    return np.array([pick.position for pick in picks if pick.role in roles], dtype=np.int64)
+
+
+def _holdout(known: Truth) -> dict[Place, Coded]:
+    return known.answers if known.source == "hold-out" else {}
+
+
+def _corpus(stage: Stage, campaign: Campaign, zone: NDArray[np.int8]) -> tuple[Corpus, NDArray[np.int64]]:
+    """(what the learner may look at, where each of the pool's texts is in it): none that may come to measure."""
+    if not campaign.holdout_size:
+        return stage.corpus, np.arange(len(zone))
+    kept = zone != HOLD_OUT
+    return stage.corpus.take(np.flatnonzero(kept)), np.cumsum(kept) - 1
 
 
 def _campaign(stage: Stage, plan: Plan, run: Run) -> Campaign:
@@ -112,6 +156,7 @@ def _campaign(stage: Stage, plan: Plan, run: Run) -> Campaign:
         strategy=run.strategy,
         seed=run.seed,
         random_share=plan.random_share,
+        holdout_size=plan.holdout,
     )
     nothing = {field.name: None for field in msgspec.structs.fields(Campaign)}
     begun = {
@@ -157,9 +202,9 @@ def _situation(stage: Stage, campaign: Campaign) -> Situation:
         label_sets=np.empty((0, len(stage.labels)), np.bool_),
         asked={},
         free=np.ones(n, np.bool_),
-        zone=zones(drawn, campaign.random_share, holdout_room=0),
+        zone=zones(drawn, campaign.random_share, campaign.holdout_size),
         near=np.zeros(n, np.bool_),
-        holdout_room=0,
+        holdout_room=campaign.holdout_size,
     )
 
 
@@ -183,16 +228,17 @@ def _scores(stage: Stage, encoder: Encoder, made: turn.Turn, strategy: str, roun
 
 
 def _metrics(problem: str, classes: int, made: turn.Turn, truth: NDArray[Any]) -> dict[str, float]:
-    rng, said = np.random.default_rng(0), made.models[ADAPTER]
+    rng, said, n = np.random.default_rng(0), made.models[ADAPTER], len(truth)
     found: Any
     if isinstance(said, Spans):
         true = [(at, *span) for at, several in enumerate(truth) for span in several]
         table = np.array(true, np.int32).reshape(-1, 4)
-        found = spans.measure(said.rows, table, len(truth), classes, rng, said.confidence)
+        said = said.of(np.arange(n))
+        found = spans.measure(said.rows, table, n, classes, rng, said.confidence)
     elif problem == "single_label":
-        found = single_label.measure(said, truth, rng)
+        found = single_label.measure(said[:n], truth, rng)
     else:
-        found = multi_label.measure(said, said >= np.array(made.thresholds[ADAPTER]), truth, rng)
+        found = multi_label.measure(said[:n], said[:n] >= np.array(made.thresholds[ADAPTER]), truth, rng)
     return {name: round(getattr(found, name).value, 5) for name in METRICS[problem]}
 
 
