@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 from strategies.base import PROBLEMS, Picks, Strategy, View
 from strategies.discovery import DISCOVERY, likeliest
-from strategies.diverse import DIVERSE_MARGIN, DIVERSE_MNLP, DIVERSE_UNCERTAINTY
+from strategies.diverse import DIVERSE_MARGIN, DIVERSE_MNLP
 from strategies.facility import FACILITY_LOCATION
+from strategies.rare import RARE_UNCERTAINTY
 from strategies.typiclust import TYPICLUST
 
 LABELS_PER_CLASS = 5
 DISCOVERY_SHARE = 0.1
 OPENING_LABELS = {"multi_label": 100, "spans": 50}
 EARLY = {"single_label": FACILITY_LOCATION, "multi_label": TYPICLUST, "spans": TYPICLUST}
-LATE = {"single_label": DIVERSE_MARGIN, "multi_label": DIVERSE_UNCERTAINTY, "spans": DIVERSE_MNLP}
+LATE = {"single_label": DIVERSE_MARGIN, "multi_label": RARE_UNCERTAINTY, "spans": DIVERSE_MNLP}
 
 
 def chosen(view: View) -> Strategy:
@@ -84,5 +85,5 @@ AUTO = Strategy(
     _choose,
     "Typical examples first, then what stands for most errors, then unsure ones that differ from each other.",
     PROBLEMS,
-    frozenset({"probabilities", "token_uncertainty", "labels"}),
+    frozenset({"probabilities", "token_uncertainty", "labels", "label_sets"}),
 )

@@ -16,6 +16,7 @@ def view_of(problem: str, labeled: int, learner: bool = True, classes: int | Non
         token_uncertainty=rng.random((200, 2)) if learner else None,  # type: ignore[arg-type]
         embeddings=rng.normal(size=(200, 3)),
         labeled_embeddings=rng.normal(size=(labeled, 3)),
+        label_sets=rng.random((labeled, 4)) < 0.5,
         classes=classes,
         problem=problem,
     )
@@ -25,7 +26,7 @@ def view_of(problem: str, labeled: int, learner: bool = True, classes: int | Non
     ("problem", "enough", "later"),
     [
         ("single_label", 20, "diverse_margin"),
-        ("multi_label", 100, "diverse_uncertainty"),
+        ("multi_label", 100, "rare_uncertainty"),
         ("spans", 50, "diverse_mnlp"),
     ],
 )
