@@ -10,21 +10,18 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-import numpy as np
 from sqlalchemy import Connection, Row, select
 
 from service import answers, exam
-from service.exam import Exam, Marks, Metrics, Sitting, Truth
+from service.exam import Exam, Metrics, Sitting, Truth
 from service.files import Files
-from service.gain import Gain, gain
+from service.gain import Gain, behind, gain, match
 from service.measure.intervals import Interval
 from service.pool import pool, shards
 from service.predictions import ADAPTER, BASELINE, CONTROL
 from service.records import HEADLINES, Campaign, Place
 from service.stopping import Stopping, stopping
 from service.store.schema import label
-
-ABOUT_AS_MANY = 1.25
 
 
 class Control(msgspec.Struct, frozen=True):
@@ -93,10 +90,7 @@ def truth(connection: Connection, files: Files, campaign: Campaign) -> Truth:
 
 def learning(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> Curve:
     """The curve of all rounds that were trained, and what it says of stopping and of the campaign's gain."""
-    sat = [
-        Sitting(row.number, row.metrics["trained_on"], row.metrics.get("control_labels", 0), taken)
-        for row, taken in _exams(files, campaign, done, known)
-    ]
+    sat = _sittings(files, campaign, done, known)
     return Curve(
         points(files, campaign, done, known),
         stopping(sat, HEADLINES[campaign.problem]) if sat else None,
@@ -104,36 +98,39 @@ def learning(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: 
     )
 
 
+def chosen_worse(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> bool:
+    """Whether random labels have clearly taught more than the campaign's own, see `service.gain.behind`."""
+    return behind(_sittings(files, campaign, done, known))
+
+
 def points(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> list[Point]:
     """A point for each round that was trained, oldest first, all on the same truth."""
     made: list[Point] = []
-    marked: dict[int, _Marked] = {}
-    trained = {row.number: row.metrics["trained_on"] for row in done if row.predictions}
-    for row, sat in _exams(files, campaign, done, known):
-        before = max(marked, default=None)
-        marked[row.number] = _Marked(sat.places, sat.marks(ADAPTER))
+    sat = _sittings(files, campaign, done, known)
+    by_number = {row.number: row for row in done}
+    for at, one in enumerate(sat):
         made.append(
             Point(
-                round=row.number,
-                labels=row.labels,
-                trained_on=trained[row.number],
+                round=one.number,
+                labels=by_number[one.number].labels,
+                trained_on=one.trained_on,
                 measured_on=known.source,
                 headline=HEADLINES[campaign.problem],
-                metrics=_metrics(sat),
-                baseline=sat.score(BASELINE),
-                control=_control(sat, row, trained, marked) if sat.has(CONTROL) else None,
-                change=None if before is None else _paired(sat, marked[row.number], marked[before]),
+                metrics=_metrics(one.exam),
+                baseline=one.exam.score(BASELINE),
+                control=_control(one, sat[: at + 1]) if one.exam.has(CONTROL) else None,
+                change=None if at == 0 else exam.paired(one.exam, ADAPTER, sat[at - 1].exam, ADAPTER),
             )
         )
     return made
 
 
-def _exams(
-    files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth
-) -> list[tuple[Row[Any], Exam]]:
+def _sittings(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> list[Sitting]:
     return [
-        (
-            row,
+        Sitting(
+            row.number,
+            row.metrics["trained_on"],
+            row.metrics.get("control_labels", 0),
             exam.exam(campaign, files.path(row.predictions), known, row.seed, row.metrics.get("thresholds")),
         )
         for row in done
@@ -147,30 +144,12 @@ def _metrics(sat: Exam) -> Metrics | None:
     return sat.metrics()
 
 
-class _Marked(msgspec.Struct, frozen=True):
-    """One model's marks, aligned with the examples."""
-
-    places: list[Place]
-    marks: Marks
-
-
-def _control(sat: Exam, row: Row[Any], trained: dict[int, int], marked: dict[int, _Marked]) -> Control:
-    theirs = _Marked(sat.places, sat.marks(CONTROL))
-    number = row.metrics["control_labels"]
-    peers = [one for one in marked if number / ABOUT_AS_MANY <= trained[one] <= number * ABOUT_AS_MANY]
-    peer = min(peers, key=lambda one: abs(trained[one] - number), default=None)
+def _control(sat: Sitting, until_now: Sequence[Sitting]) -> Control:
+    peer = match(sat, until_now)
     return Control(
-        labels=number,
-        score=sat.interval(theirs.marks),
-        own_round=peer,
-        own_labels=None if peer is None else trained[peer],
-        gain=None if peer is None else _paired(sat, marked[peer], theirs),
+        labels=sat.control_labels,
+        score=sat.exam.interval(sat.exam.marks(CONTROL)),
+        own_round=None if peer is None else peer.number,
+        own_labels=None if peer is None else peer.trained_on,
+        gain=None if peer is None else exam.paired(peer.exam, ADAPTER, sat.exam, CONTROL),
     )
-
-
-def _paired(sat: Exam, ours: _Marked, theirs: _Marked) -> Interval | None:
-    """Difference in the headline metric on the examples that both predicted."""
-    at = {place: position for position, place in enumerate(theirs.places)}
-    both = [(position, at[place]) for position, place in enumerate(ours.places) if place in at]
-    mine, other = np.array(both, dtype=np.int64).reshape(-1, 2).T
-    return sat.difference(ours.marks[mine], theirs.marks[other])

@@ -265,6 +265,14 @@ def exam(
     return _KINDS[campaign.problem](folder, known, len(campaign.labels), seed, fixed)
 
 
+def paired(ours: Exam, model: str, theirs: Exam, other: str) -> Interval | None:
+    """Our model's headline metric minus their other one's, on the examples that both exams have; None without any."""
+    at = {place: position for position, place in enumerate(theirs.places)}
+    both = [(position, at[place]) for position, place in enumerate(ours.places) if place in at]
+    mine, its = np.array(both, dtype=np.int64).reshape(-1, 2).T
+    return ours.difference(ours.marks(model)[mine], theirs.marks(other)[its])
+
+
 def jointly(sat: Sequence[tuple[Exam, str]]) -> tuple[Floats, Floats]:
     """Errors (M,) of the models named, one minus the headline metric, and their covariance (M, M) over examples.
 

@@ -22,6 +22,8 @@ AT_LEAST = 4
 """Rounds with a reference, for a curve to be laid through them."""
 DOUBT = 5.0
 """Before any data, that random labels are worth a fifth or five times the chosen ones is one standard deviation off."""
+ABOUT_AS_MANY = 1.25
+"""Times as many labels, or as few, are about as many."""
 FEWEST = 30
 """Fewer draws than so many, after the prior's say, are no estimate."""
 FARTHEST = 10
@@ -43,6 +45,28 @@ class Gain(msgspec.Struct, frozen=True):
     """Whether the interval goes beyond the random labels that there are."""
     reason: str | None
     """Why nothing can be said."""
+
+
+def match(sat: Sitting, own: Sequence[Sitting]) -> Sitting | None:
+    """Of the campaign's own rounds the one with about as many labels as this one's reference had random ones."""
+    number = sat.control_labels
+    peers = [one for one in own if number / ABOUT_AS_MANY <= one.trained_on <= number * ABOUT_AS_MANY]
+    return min(peers, key=lambda one: abs(one.trained_on - number), default=None)
+
+
+def behind(sat: Sequence[Sitting]) -> bool:
+    """Of the rounds, oldest first: whether the newest reference is clearly better than the campaign's own model was.
+
+    That is where the paired interval of 95 %, of own model minus reference with about as many labels, lies below zero.
+    """
+    newest = sat[-1] if sat else None
+    if newest is None or not newest.exam.has(CONTROL):
+        return False
+    peer = match(newest, sat)
+    if peer is None or not peer.exam.has(ADAPTER):
+        return False
+    apart = exam.paired(peer.exam, ADAPTER, newest.exam, CONTROL)
+    return apart is not None and apart.high < 0
 
 
 def gain(sat: Sequence[Sitting]) -> Gain | None:

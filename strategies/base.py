@@ -53,6 +53,8 @@ class View:
     classes: int | None = None
     """C, known from the campaign where no array shows it."""
     problem: str = "single_label"
+    behind: bool = False
+    """Whether as many labels drawn at random have clearly taught more in this campaign."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,15 @@
 """Labels saved, out of points."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from service import gain
+from service import exam, gain, predictions
+from service.exam import Sitting, Truth
 from service.gain import Gain
 from service.measure.extent import Extent, extent
+from service.records import Place
 
 OWN, CONTROL = np.arange(1, 11) * 45.0, np.arange(2, 11) * 5.0
 
@@ -79,3 +83,33 @@ def test_what_is_too_far_is_not_told() -> None:
     assert extent(draws, 10) == Extent(2, 1, None)
     assert extent(draws, 1.5) == Extent(None, 1, None)
     assert extent(draws, 10, np.array([1.0, 0.0, 0.0, 0.0])) == Extent(1, 1, 1)
+
+
+EXAMPLES = [Place(0, row) for row in range(100)]
+
+
+def sitting(folder: Path, number: int, trained_on: int, control: int, right: dict[str, int]) -> Sitting:
+    """Of models that are right on so many of 100 examples, all of class 0."""
+    where = folder / str(number)
+    where.mkdir()
+    said = {name: np.eye(2, dtype=np.float32)[(np.arange(100) >= n).astype(int)] for name, n in right.items()}
+    predictions.write(where, EXAMPLES, said)
+    taken = exam._KINDS["single_label"](where, Truth("test", dict.fromkeys(EXAMPLES, 0)), 2, 0, ())
+    return Sitting(number, trained_on, control, taken)
+
+
+@pytest.mark.parametrize(("own", "control", "worse"), [(40, 70, True), (65, 70, False), (80, 50, False)])
+def test_behind_only_where_the_interval_excludes_zero(
+    tmp_path: Path, own: int, control: int, worse: bool
+) -> None:
+    early = sitting(tmp_path, 1, 50, 5, {"adapter": own})
+    late = sitting(tmp_path, 2, 450, 50, {"adapter": 90, "control": control})
+    assert gain.behind([early, late]) is worse
+
+
+def test_not_behind_where_no_own_round_had_as_many_labels(tmp_path: Path) -> None:
+    early = sitting(tmp_path, 1, 30, 5, {"adapter": 0})
+    late = sitting(tmp_path, 2, 450, 50, {"adapter": 90, "control": 99})
+    assert gain.behind([early, late]) is False
+    assert gain.behind([early]) is False
+    assert gain.behind([]) is False

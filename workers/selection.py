@@ -208,7 +208,9 @@ def _view(now: Situation, at: NDArray[np.int64], wanted: frozenset[str]) -> View
         arrays["label_sets"] = now.label_sets
     if "prototypes" in wanted:
         arrays["prototypes"] = now.prototypes
-    return View(len(at), classes=len(now.campaign.labels), problem=now.campaign.problem, **arrays)
+    return View(
+        len(at), classes=len(now.campaign.labels), problem=now.campaign.problem, behind=now.behind, **arrays
+    )
 
 
 def _interleave(chosen: list[Pick], random: list[Pick]) -> list[Pick]:

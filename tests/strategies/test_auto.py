@@ -84,3 +84,11 @@ def test_nothing_is_looked_for_where_every_label_has_its_three() -> None:
     assert set(registry.get("auto").select(view, 20, np.random.default_rng(0)).by or ()) == {
         "facility_location"
     }
+
+
+@pytest.mark.parametrize("problem", ["single_label", "multi_label", "spans"])
+def test_random_draws_where_they_have_taught_more(problem: str) -> None:
+    assert chosen(replace(view_of(problem, 500), behind=True)).name == "random"
+    assert set(registry.get("auto").select(
+        replace(view_of(problem, 12), behind=True), 20, np.random.default_rng(0)
+    ).by or ()) == {"random"}  # fmt: skip

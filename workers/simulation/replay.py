@@ -117,6 +117,8 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
                 now.scores = _scores(stage, encoder, made, run.strategy, batch)
             score_s = time.perf_counter() - started
             signals.add(len(given), int(control[given].sum()), places, made.models, made.thresholds)
+            said = signals.told(known)
+            now.behind = said["behind"]
             yield {
                 "strategy": run.strategy,
                 "seed": run.seed,
@@ -126,7 +128,7 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
                 "score_s": round(score_s, 3),
                 "select_s": round(select_s, 3),
                 "learner": made.fitted.metrics,
-                **signals.told(known),
+                **said,
             }
 
 

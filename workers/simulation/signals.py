@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service import exam, predictions
 from service.answers import Coded
 from service.exam import Sitting, Truth
-from service.gain import gain
+from service.gain import behind, gain
 from service.predictions import ADAPTER, Spans
 from service.records import HEADLINES, Campaign, Place
 from service.stopping import stopping
@@ -39,7 +39,8 @@ class Signals:
         self.rounds.append((folder, trained_on, control_labels, thresholds))
 
     def told(self, known: Truth) -> dict[str, Any]:
-        """Keys: measured (the headline metric and its interval), rows (examples it stands on), stopping, gain."""
+        """Keys: measured (the headline metric and its interval), rows (examples it stands on), stopping, gain, and
+        `behind`: whether random labels have clearly taught more."""
         sat = [
             Sitting(number, trained_on, control, exam.exam(self.campaign, folder, known, number, thresholds))
             for number, (folder, trained_on, control, thresholds) in enumerate(self.rounds, 1)
@@ -50,6 +51,7 @@ class Signals:
             made["measured"] = newest.interval(newest.marks(ADAPTER))
         made["stopping"] = stopping(sat, HEADLINES[self.campaign.problem])
         made["gain"] = gain(sat)
+        made["behind"] = behind(sat)
         plain: dict[str, Any] = msgspec.to_builtins(made)
         return plain
 
