@@ -130,6 +130,9 @@ def fit(
         classes,
         recipe,
     )
+    if len(kept) >= recipe.everywhere * lesson.members.any(axis=0).sum():
+        recipe = replace(recipe, upper=False)
+        lesson = replace(lesson, recipe=recipe)
     rng = np.random.default_rng(seed)
     frozen = linear.fit(lesson, rng)
     temperature = 1.0 if frozen.held is None else frozen.held.temperature()

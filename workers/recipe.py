@@ -10,6 +10,8 @@ class Recipe:
     """LoRA adds alpha / rank · B·A to a weight."""
     upper: bool = True
     """LoRA on the upper half of the layers only: a third less work per step."""
+    everywhere: float = 10.0
+    """With so many labels per class it is on all layers nevertheless: it pays where there is much to learn from."""
     scale: float = 20.0
     """logits = scale · (W·e + b) for an embedding e of length 1."""
     rate: float = 2e-3

@@ -350,6 +350,18 @@ def test_folds_share_out_each_class() -> None:
     assert {counts[0][1], counts[1][1]} == {2, 3}
 
 
+@pytest.mark.parametrize(("everywhere", "upper"), [(20, False), (21, True)])
+def test_all_layers_from_so_many_labels_per_class_on(
+    tiny: Encoder, labeled: Labeled, everywhere: float, upper: bool
+) -> None:
+    """60 labels of 3 classes."""
+    texts, labels = labeled
+    recipe = Recipe(everywhere=everywhere)
+    made = fit(tiny, tiny.tokenize(texts[:60]), labels[:60], ones(60), 3, 0, recipe)
+    assert made.recipe.upper is upper
+    assert set(made.lora) == set(lora.targets(tiny, upper))
+
+
 def test_the_upper_half_of_the_layers(tiny: Encoder) -> None:
     assert lora.targets(tiny, upper=False) == list(tiny.linears)
     assert lora.targets(tiny, upper=True) == [name for name in tiny.linears if ".layer.1." in name]
