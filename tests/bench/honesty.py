@@ -10,7 +10,7 @@ of the stated intervals of 95 % hold
 - labels saved: the labels with which random draws (the mean curve of 10 seeds, no strategy) are as accurate on the test
   set as the campaign's newest model is, less the campaign's own.
 
-Resumable; a campaign takes about half a minute.
+Resumable; a campaign takes about half a minute, and a random curve one.
 """
 
 import argparse
@@ -31,7 +31,9 @@ from workers.simulation.plan import Plan, Run, digest
 from workers.simulation.simulation import Inputs, simulate
 
 TEST_ROWS = 3_000
-HOLDOUTS = (100, 200, 300, 400)
+HOLDOUTS = {100: (0.4, 500), 200: (0.6, 700), 300: (0.8, 750), 400: (0.8, 1_000)}
+"""Labels that measure: the share of random draws, half of which they are, and all labels of the campaign."""
+POINTS = 10
 BEYOND = 100
 """Random curves go on in steps of so many labels."""
 
@@ -56,15 +58,25 @@ def main() -> None:
         chance = bench.points(
             "random",
             [Run("random", seed) for seed in range(10)],
+            start=50,
             batch=BEYOND,
             labels=arguments.random_labels,
             random_share=0.0,
+            holdout=0,
         )
         (curve,) = report.curves(chance, "accuracy", ())
         ends: list[dict[str, Any]] = []
-        for at, holdout in enumerate(HOLDOUTS):
+        for at, (holdout, (share, most)) in enumerate(HOLDOUTS.items()):
             runs = [Run("auto", seed) for seed in range(at, arguments.campaigns, len(HOLDOUTS))]
-            points = bench.points(f"holdout-{holdout}", runs, holdout=holdout)
+            points = bench.points(
+                f"holdout-{holdout}",
+                runs,
+                start=most // POINTS,
+                batch=most // POINTS,
+                labels=most,
+                random_share=share,
+                holdout=holdout,
+            )
             ends += {point["seed"]: point for point in points}.values()  # the last of each
         print(json.dumps({"set": name, "random": curve.mean} | held(ends, curve)), flush=True)
 
@@ -77,9 +89,15 @@ class Bench:
     jobs: int
 
     def points(self, name: str, runs: Sequence[Run], **numbers: Any) -> list[dict[str, Any]]:
-        usual = {"start": 50, "batch": 50, "labels": 600, "noise": 0.0, "random_share": 0.2}
-        kinds = {"problem": "single_label", "frozen": True}
-        plan = Plan(digest(self.data), digest(self.test), "", **(usual | kinds | numbers))
+        plan = Plan(
+            digest(self.data),
+            digest(self.test),
+            "",
+            noise=0.0,
+            problem="single_label",
+            frozen=True,
+            **numbers,
+        )
         out = self.out / name
         plan.keep(out)
         inputs = Inputs(self.data, self.test, encoder.path(), "text", "single_label", out)

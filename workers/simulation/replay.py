@@ -33,6 +33,8 @@ from workers.situation import HOLD_OUT, Pool, Scores, Situation, zones
 from workers.tagger import Tagger
 
 SCORED_ROWS = 10_000
+POOL, TEST = 0, 1
+"""Shards, as far as there are some."""
 METRICS = {
     "single_label": ("accuracy", "macro_f1", "log_loss", "ece"),
     "spans": ("f1", "precision", "recall"),
@@ -60,48 +62,23 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
     (what it saw), and what `Signals` says, of the hold-out where the plan has one, else of the test set.
     """
     campaign = _campaign(stage, plan, run)
-    answers = _answers(stage, plan.noise, run.seed)
-    now = _situation(stage, campaign)
-    corpus, row = _corpus(stage, campaign, now.zone)
-    coming = np.flatnonzero(now.zone == HOLD_OUT)
-    coming = coming[np.argsort(now.draws[coming], kind="stable")][: plan.holdout]
+    asked = _Asked(stage, plan, _situation(stage, campaign), _answers(stage, plan.noise, run.seed))
+    corpus, row = _corpus(stage, campaign, asked.now.zone)
+    coming = np.flatnonzero(asked.now.zone == HOLD_OUT)
+    coming = coming[np.argsort(asked.now.draws[coming], kind="stable")][: plan.holdout]
     measured = concat(stage.measured, stage.corpus.take(coming))
-    places = [Place(1, at) for at in range(len(stage.test))] + [Place(0, int(at)) for at in coming]
-    true = [coded(plan.problem, one) for one in stage.test.classes]
-    known = Truth("test", {Place(1, at): one for at, one in enumerate(true)})
-    if plan.holdout:
-        known = Truth("hold-out", {})
-    given: NDArray[np.int64] = np.empty(0, np.int64)
-    control = np.zeros(len(stage.pool), np.bool_)
+    places = [Place(TEST, at) for at in range(len(stage.test))] + [Place(POOL, int(at)) for at in coming]
     with TemporaryDirectory(prefix="postil-simulate-") as folder:
         signals = Signals(campaign, Path(folder))
         for batch, labels in enumerate(plan.steps(), 1):
             started = time.perf_counter()
             rng = np.random.default_rng([run.seed, batch])
-            picks = selection.batch(
-                now, labels - len(given) - len(_holdout(known)), _mode(campaign, now), rng
-            )
-            if not picks:
-                return
+            picks = selection.batch(asked.now, labels - len(asked), _mode(campaign, asked.now), rng)
             select_s = time.perf_counter() - started
-            for pick in picks:
-                now.asked[pick.role] = now.asked.get(pick.role, 0) + 1
-            chosen = _positions(picks, {"train", "control"})
-            drawn = _positions(picks, {"hold-out"})
-            control[_positions(picks, {"control"})] = True
-            given = np.concatenate([given, chosen])
-            now.free[np.concatenate([chosen, drawn])] = False
-            if plan.holdout:
-                new = {Place(0, int(at)): coded(plan.problem, answers[at]) for at in drawn}
-                known = Truth("hold-out", known.answers | new)
-                now.holdout_room = plan.holdout - len(known.answers)
-            if plan.problem == "single_label":
-                now.labels[chosen] = answers[chosen]
-            elif plan.problem == "multi_label":
-                now.label_sets = answers[given]
-            if not len(given):
-                continue
-            taught = turn.Labels(row[given], answers[given], np.ones(len(given), np.float32), control[given])
+            asked.answer(picks)
+            if not picks or not len(asked.train):
+                return
+            taught = asked.taught(row)
             made = turn.take(
                 plan.problem,
                 encoder,
@@ -114,15 +91,15 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
             )
             started = time.perf_counter()
             if run.strategy != "random" and labels < plan.labels:
-                now.scores = _scores(stage, encoder, made, run.strategy, batch)
+                asked.now.scores = _scores(stage, encoder, made, run.strategy, batch)
             score_s = time.perf_counter() - started
-            signals.add(len(given), int(control[given].sum()), places, made.models, made.thresholds)
-            said = signals.told(known)
-            now.behind = said["behind"]
+            signals.add(len(taught), int(taught.control.sum()), places, made.models, made.thresholds)
+            said = signals.told(asked.known)
+            asked.now.behind = said["behind"]
             yield {
                 "strategy": run.strategy,
                 "seed": run.seed,
-                "labels": len(given) + len(_holdout(known)),
+                "labels": len(asked),
                 **_metrics(plan.problem, len(stage.labels), made, stage.test.classes),
                 "train_s": round(made.train_seconds, 3),
                 "score_s": round(score_s, 3),
@@ -132,12 +109,44 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
             }
 
 
-def _positions(picks: Sequence[selection.Pick], roles: set[str]) -> NDArray[np.int64]:
-    return np.array([pick.position for pick in picks if pick.role in roles], dtype=np.int64)
+class _Asked:
+    """What was asked so far, and answered: the situation of the next selection, and what trains and measures."""
 
+    def __init__(self, stage: Stage, plan: Plan, now: Situation, answers: NDArray[Any]) -> None:
+        self.plan, self.now, self.answers = plan, now, answers
+        self.train: NDArray[np.int64] = np.empty(0, np.int64)
+        self.control = np.zeros(len(stage.pool), np.bool_)
+        self.holdout: dict[Place, Coded] = {}
+        self.test = {Place(TEST, at): coded(plan.problem, one) for at, one in enumerate(stage.test.classes)}
 
-def _holdout(known: Truth) -> dict[Place, Coded]:
-    return known.answers if known.source == "hold-out" else {}
+    def __len__(self) -> int:
+        return len(self.train) + len(self.holdout)
+
+    @property
+    def known(self) -> Truth:
+        return Truth("hold-out", dict(self.holdout)) if self.plan.holdout else Truth("test", self.test)
+
+    def answer(self, picks: Sequence[selection.Pick]) -> None:
+        for pick in picks:
+            at, now = pick.position, self.now
+            now.asked[pick.role] = now.asked.get(pick.role, 0) + 1
+            now.free[at] = False
+            if pick.role == "hold-out":
+                self.holdout[Place(POOL, at)] = coded(self.plan.problem, self.answers[at])
+                now.holdout_room -= 1
+                continue
+            self.control[at] = pick.role == "control"
+            if self.plan.problem == "single_label":
+                now.labels[at] = self.answers[at]
+        chosen = [pick.position for pick in picks if pick.role != "hold-out"]
+        self.train = np.concatenate([self.train, np.array(chosen, dtype=np.int64)])
+        if self.plan.problem == "multi_label":
+            self.now.label_sets = self.answers[self.train]
+
+    def taught(self, row: NDArray[np.int64]) -> turn.Labels:
+        """`row`: where each of the pool's texts is in the corpus."""
+        at = self.train
+        return turn.Labels(row[at], self.answers[at], np.ones(len(at), np.float32), self.control[at])
 
 
 def _corpus(stage: Stage, campaign: Campaign, zone: NDArray[np.int8]) -> tuple[Corpus, NDArray[np.int64]]:
