@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -73,22 +74,29 @@ def run(
     console.print(f"Curves, table and plot are in {out}", markup=False, highlight=False, soft_wrap=True)
 
 
-def rows(curves: list[Curve]) -> tuple[list[str], list[list[str]]]:
-    """(header, a row per strategy): area, a few heights, labels needed for random's last height."""
+def rows(curves: list[Curve], narrow: bool = False) -> tuple[list[str], list[list[str]]]:
+    """(header, a row per strategy): area, a few heights, labels needed for random's last height.
+
+    `narrow`: for a terminal, without deviations and with a star for an interval that excludes zero.
+    """
     labels = max((curve.labels for curve in curves), key=len)
     picked = sorted({labels[round(at * (len(labels) - 1) / 4)] for at in range(5)})
     header = ["strategy", "seeds", *(f"at {n}" for n in picked), "area", "for random's end", "seconds"]
+    if narrow:
+        header = ["strategy", "seeds", *map(str, picked), "area", "needed", "seconds"]
     made = []
     for curve in curves:
         at = {n: i for i, n in enumerate(curve.labels)}
-        heights = [_height(curve, at.get(n)) for n in picked]
-        saved = "–" if curve.saved is None else _percent(curve.saved)
+        heights = [_height(curve, at.get(n), narrow) for n in picked]
+        saved = (
+            "–" if curve.saved is None else f"{curve.saved.value:.0%}" if narrow else _percent(curve.saved)
+        )
         made.append(
             [
                 curve.strategy,
                 str(curve.seeds),
                 *heights,
-                f"{curve.area.value:.3f} [{curve.area.low:.3f}, {curve.area.high:.3f}]",
+                f"{curve.area.value:.3f}" if narrow else _decimal(curve.area),
                 saved,
                 f"{curve.seconds:.0f}",
             ]
@@ -112,23 +120,34 @@ def markdown(curves: list[Curve], metric: str) -> str:
 
 
 def show(console: Console, curves: list[Curve], metric: str) -> None:
-    header, body = rows(curves)
-    table = Table(title=metric)
+    header, body = rows(curves, narrow=True)
+    caption = (
+        f"{metric} by number of labels. * The paired 95 % interval of the difference from random excludes zero. "
+        "needed: share of the labels for what random ends at."
+    )
+    table = Table(caption=caption, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in header:
-        table.add_column(name)
+        table.add_column(name, no_wrap=True, justify="left" if name == "strategy" else "right")
     for line in body:
         table.add_row(*line)
     console.print(table)
 
 
-def _height(curve: Curve, at: int | None) -> str:
+def _height(curve: Curve, at: int | None, narrow: bool) -> str:
     if at is None:
         return "–"
-    words = f"{curve.mean[at]:.3f} ± {curve.deviation[at]:.3f}"
     against = curve.against_random[at] if curve.against_random else None
-    if against is not None and (against.low > 0 or against.high < 0):
+    differs = against is not None and (against.low > 0 or against.high < 0)
+    if narrow:
+        return f"{curve.mean[at]:.3f}{'*' if differs else ''}"
+    words = f"{curve.mean[at]:.3f} ± {curve.deviation[at]:.3f}"
+    if against is not None and differs:
         words += f" ({against.value:+.3f} [{against.low:+.3f}, {against.high:+.3f}])"
     return words
+
+
+def _decimal(value: Interval) -> str:
+    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
 
 
 def _percent(value: Interval) -> str:
