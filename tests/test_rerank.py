@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.pool import pool, shards
-from service.pool.lines import Line
 from service.records import Example
 from service.settings import Settings
 from service.store import campaigns, jobs, selections
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
 from service.store.jobs import NewJob
+from tests.filling import fill, seal
 from workers import selection, situation
 from workers.context import Context
 from workers.held import Held
@@ -29,13 +28,9 @@ def test_the_head_is_the_one_of_the_moment_that_the_order_changes(
     with database.transaction() as connection:
         new = NewCampaign("one", ["a", "b"], "none", strategy="random", random_share=0.0)
         id_ = campaigns.create(connection, new).id
-        campaign = campaigns.get(connection, id_)
-        lines = [Line(at, Example(f"text {at}"), False) for at in range(400)]
-        pool.add(connection, context.files, campaign, "pool", lines, pool.Receipt())
-        for number in pool.close_filling(connection, id_):
-            content = shards.seal(context.files, pool.staged_rows(connection, id_, number))
-            pool.sealed(connection, id_, number, content)
-        now = situation.load(connection, context.files, campaign, 0)
+        fill(connection, context.files, id_, [Example(f"text {at}") for at in range(400)])
+        seal(connection, context.files, id_)
+        now = situation.load(connection, context.files, campaigns.get(connection, id_), 0)
         picks = selection.batch(now, 60, "random", np.random.default_rng(0))
         selections.choose(connection, id_, 1, 0, selection.describe(context.files, now, picks, range(60)))
         rows = selections.in_states(connection, id_, ["chosen"])

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from service.files import Files
-from service.pool import pool, shards
-from service.pool.lines import Line
+from service.pool.pool import Kind
 from service.pool.text import draws, role_key
 from service.predictions import Spans
 from service.records import Example, Place
 from service.store import campaigns, labels, selections
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
+from tests.filling import fill, seal
 from workers import selection, situation
 from workers.selection import Pick
 from workers.situation import Scores, Situation
@@ -27,15 +27,12 @@ class World:
     files: Files
     campaign: str
 
-    def add(self, texts: list[str], kind: pool.Kind = "pool", label: str | None = None) -> None:
+    def add(self, texts: list[str], kind: Kind = "pool", label: str | None = None) -> None:
         """Post and seal these texts."""
         with self.database.transaction() as connection:
-            campaign = campaigns.get(connection, self.campaign)
-            lines = [Line(at, Example(text, label=label), False) for at, text in enumerate(texts)]
-            pool.add(connection, self.files, campaign, kind, lines, pool.Receipt())
-            for number in pool.close_filling(connection, self.campaign):
-                content = shards.seal(self.files, pool.staged_rows(connection, self.campaign, number))
-                pool.sealed(connection, self.campaign, number, content)
+            examples = [Example(text, label=label) for text in texts]
+            fill(connection, self.files, self.campaign, examples, kind)
+            seal(connection, self.files, self.campaign)
 
     def look(self) -> Situation:
         with self.database.transaction() as connection:

@@ -1,6 +1,5 @@
 """A store, a file store and a campaign of one test."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,13 @@ from typing import Any
 import pytest
 
 from service.files import Files
-from service.pool import known_labels, pool, shards
-from service.pool.lines import Line
+from service.pool import known_labels
 from service.pool.pool import Kind, Receipt
 from service.records import Campaign, Example
 from service.store import campaigns
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
+from tests.filling import fill, numbered, seal
 
 
 @dataclass
@@ -30,10 +29,8 @@ class World:
             return campaigns.get(connection, self.id)
 
     def add(self, *examples: Example, kind: Kind = "pool") -> Receipt:
-        receipt = Receipt()
         with self.database.transaction() as connection:
-            pool.add(connection, self.files, self.campaign_in(connection), kind, numbered(examples), receipt)
-        return receipt
+            return fill(connection, self.files, self.id, examples, kind)
 
     def add_labels(self, *examples: Example) -> Receipt:
         receipt = Receipt()
@@ -48,15 +45,7 @@ class World:
     def seal(self) -> list[int]:
         """Close and seal everything; the shards' numbers."""
         with self.database.transaction() as connection:
-            numbers = pool.close_filling(connection, self.id)
-            for number in numbers:
-                content = shards.seal(self.files, pool.staged_rows(connection, self.id, number))
-                pool.sealed(connection, self.id, number, content)
-        return numbers
-
-
-def numbered(examples: Sequence[Example]) -> list[Line]:
-    return [Line(at + 1, example, False) for at, example in enumerate(examples)]
+            return seal(connection, self.files, self.id)
 
 
 @pytest.fixture

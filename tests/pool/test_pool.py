@@ -11,7 +11,8 @@ from service.pool.shards import SHARD_ROWS
 from service.pool.text import role_key
 from service.records import Example, Place
 from service.store.schema import alias, label, staged
-from tests.pool.conftest import World, numbered
+from tests.filling import numbered
+from tests.pool.conftest import World
 
 
 def test_examples_get_places_in_order(world: World) -> None:

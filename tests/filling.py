@@ -1,0 +1,34 @@
+"""A campaign's pool filled and sealed as uploads and workers do it, in a transaction of the test's."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from service.files import Files
+from service.pool import pool, shards
+from service.pool.lines import Line
+from service.pool.pool import Kind, Receipt
+from service.records import Example
+from service.store import campaigns
+
+
+def numbered(examples: Sequence[Example]) -> list[Line]:
+    return [Line(at + 1, example, False) for at, example in enumerate(examples)]
+
+
+def fill(
+    connection: Connection, files: Files, campaign: str, examples: Sequence[Example], kind: Kind = "pool"
+) -> Receipt:
+    receipt = Receipt()
+    locked = campaigns.get(connection, campaign, lock=True)
+    pool.add(connection, files, locked, kind, numbered(examples), receipt)
+    return receipt
+
+
+def seal(connection: Connection, files: Files, campaign: str) -> list[int]:
+    """Close and seal every shard; their numbers."""
+    numbers = pool.close_filling(connection, campaign)
+    for number in numbers:
+        content = shards.seal(files, pool.staged_rows(connection, campaign, number))
+        pool.sealed(connection, campaign, number, content)
+    return numbers
