@@ -259,10 +259,14 @@ def _dropout(fitted: Fitted) -> NDArray[np.float32]:
 
 
 def _worth_trying(lesson: Lesson) -> bool:
-    """Whether there are labels enough for LoRA to learn from, and for a look at whether it did."""
+    """Whether there are labels enough for LoRA to learn from, and for a look at whether it did.
+
+    Never where labels do not exclude each other: it improved log loss there and lost what rare labels have.
+    """
     seen = int(lesson.members.any(axis=0).sum())
     return (
-        seen > 1
+        lesson.labels.ndim == 1
+        and seen > 1
         and len(lesson.rows) >= lesson.recipe.contest * seen
         and len(lesson.rows) >= LORA_FOLDS * CONTEST_ROWS
     )
@@ -339,7 +343,8 @@ def _contest(train: _Trainer, temperature: float) -> tuple[dict[str, Any], float
     error = np.sqrt((weights**2 * (lost - mean) ** 2).sum()) / weights.sum()
     if mean > 2 * error:
         return {"share": 0.0, "rows": len(test), "log_loss": found}, temperature
-    factor = both.temperature() / without.temperature()
+    # Of the same rows, so that their luck cancels: also where they are too few for a temperature of their own.
+    factor = both.best_temperature() / without.best_temperature()
     return {"share": share, "rows": len(test), "log_loss": found}, temperature * factor
 
 

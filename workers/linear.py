@@ -98,9 +98,13 @@ class Held:
         """At its own best temperature: models are compared by what they know, not by how loudly they say it."""
         return objective.scaled(self.objective, self.logits, self.labels, self.weights)[1]
 
+    def best_temperature(self) -> float:
+        """Of however few rows."""
+        return objective.scaled(self.objective, self.logits, self.labels, self.weights)[0]
+
     def losses(self) -> NDArray[np.float64]:
         """(m,), at the best temperature."""
-        t = objective.scaled(self.objective, self.logits, self.labels, self.weights)[0]
+        t = self.best_temperature()
         return self.objective.losses(self.objective.probabilities(self.logits / np.float32(t)), self.labels)
 
     def mixed(self, other: Floats, share: float) -> "Held":
