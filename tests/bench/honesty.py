@@ -116,9 +116,12 @@ def prepare(source: Path, to: Path) -> tuple[Path, Path]:
 
 
 def held(ends: Sequence[dict[str, Any]], random: report.Curve) -> dict[str, Any]:
-    """How many intervals of the campaigns' last points hold the truth."""
+    """How many intervals of the campaigns' last points hold the truth.
+
+    Where random draws never came as far and the interval ends beyond them, that is not known.
+    """
     heights = np.array(random.mean)
-    accuracy, saved, above, widths = [], [], [], []
+    accuracy, saved, above, widths, unknown = [], [], [], [], 0
     for point in ends:
         measured = point["measured"]
         accuracy.append(measured["low"] <= point["accuracy"] <= measured["high"])
@@ -126,9 +129,13 @@ def held(ends: Sequence[dict[str, Any]], random: report.Curve) -> dict[str, Any]
         needed = report.needed(random.labels, heights, point["accuracy"])
         if not told:
             continue
-        truth = (np.inf if needed is None else needed) - point["gain"]["labels"]
         low = np.inf if told["low"] is None else told["low"]
         high = np.inf if told["high"] is None else told["high"]
+        farthest = random.labels[-1] - point["gain"]["labels"]
+        if needed is None and farthest <= high < np.inf:
+            unknown += 1
+            continue
+        truth = (np.inf if needed is None else needed) - point["gain"]["labels"]
         saved.append(low <= truth <= high)
         above.append(truth > high)
         widths.append(high - low)

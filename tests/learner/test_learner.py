@@ -218,8 +218,10 @@ def test_several_labels_are_learned_apart(tiny: Encoder, labeled: Labeled) -> No
     found = predict(tiny, made, tokens).probabilities
 
     assert made.thresholds is not None
-    decided = found[60:] >= np.array(made.thresholds)
-    assert (decided == truth[60:])[:, :2].mean() >= 0.8
+    right = ((found >= np.array(made.thresholds)) == truth)[:, :2]
+    assert right[:60].mean() >= 0.8
+    assert right[60:].mean() >= 0.7  # two thirds without looking
+    assert made.frozen
     assert found[:, 2].max() < 0.1
     assert found.sum(1).max() > 1.2
     assert made.metrics["linear"]["pseudo_labels"] == 0
