@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, select
 from service import answers, exam
 from service.exam import Exam, Metrics, Sitting, Truth
 from service.files import Files
-from service.gain import Gain, behind, gain, match
+from service.gain import Gain, gain, match
 from service.measure.intervals import Interval
 from service.pool import pool, shards
 from service.predictions import ADAPTER, BASELINE, CONTROL
@@ -90,23 +90,23 @@ def truth(connection: Connection, files: Files, campaign: Campaign) -> Truth:
 
 def learning(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> Curve:
     """The curve of all rounds that were trained, and what it says of stopping and of the campaign's gain."""
-    sat = _sittings(files, campaign, done, known)
+    sat = sittings(files, campaign, done, known)
     return Curve(
-        points(files, campaign, done, known),
+        _points(campaign, done, known, sat),
         stopping(sat, HEADLINES[campaign.problem]) if sat else None,
         gain(sat),
     )
 
 
-def chosen_worse(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> bool:
-    """Whether random labels have clearly taught more than the campaign's own, see `service.gain.behind`."""
-    return behind(_sittings(files, campaign, done, known))
-
-
 def points(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> list[Point]:
     """A point for each round that was trained, oldest first, all on the same truth."""
+    return _points(campaign, done, known, sittings(files, campaign, done, known))
+
+
+def _points(
+    campaign: Campaign, done: Sequence[Row[Any]], known: Truth, sat: Sequence[Sitting]
+) -> list[Point]:
     made: list[Point] = []
-    sat = _sittings(files, campaign, done, known)
     by_number = {row.number: row for row in done}
     for at, one in enumerate(sat):
         made.append(
@@ -125,7 +125,8 @@ def points(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Tr
     return made
 
 
-def _sittings(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> list[Sitting]:
+def sittings(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> list[Sitting]:
+    """Of the rounds that were trained."""
     return [
         Sitting(
             row.number,

@@ -12,7 +12,7 @@ from service.pool.pool import Kind
 from service.pool.text import draws, role_key
 from service.predictions import Spans
 from service.records import Example, Place
-from service.store import campaigns, labels, selections
+from service.store import campaigns, labels, rounds, selections
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
 from tests.filling import fill, seal
@@ -263,3 +263,17 @@ def test_a_view_tells_labels_from_open_questions(world: World) -> None:
     assert view.labels.tolist() == [1 if at < 40 else -1 for at in out_of_reach]
     assert set(view.labels.tolist()) == {1, -1}
     assert (view.size, view.classes, view.problem) == (3, 2, "single_label")
+
+
+@pytest.mark.parametrize("told", [{"behind": True}, {"behind": False}, {}])
+def test_a_round_says_whether_random_labels_taught_more(world: World, told: dict[str, bool]) -> None:
+    """Rounds of before it was written down say nothing, and so no."""
+    world.add(texts(30))
+    with world.database.transaction() as connection:
+        rounds.start(
+            connection, world.campaign, 1, label_version=0, labels=0, shards=[], strategy="auto", seed=0
+        )
+        rounds.change(connection, world.campaign, 1, metrics={"trained_on": 9} | told)
+        campaign = campaigns.get(connection, world.campaign)
+        now = situation.load(connection, world.files, campaign, 1)
+    assert now.behind is told.get("behind", False)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row
 
-from service import answers, curve
+from service import answers
 from service.files import Files
 from service.pool import pool, shards
 from service.pool.text import draws
@@ -188,13 +188,8 @@ def load(
         zone=zones(drawn, campaign.random_share, room),
         near=np.isin(whole.role_keys, np.concatenate(measured)),
         holdout_room=room,
-        behind=bool(round_) and _behind(connection, files, campaign),
+        behind=bool(round_) and rounds.get(connection, campaign.id, round_).metrics.get("behind", False),
     )
-
-
-def _behind(connection: Connection, files: Files, campaign: Campaign) -> bool:
-    done = rounds.all_of(connection, campaign.id)
-    return curve.chosen_worse(files, campaign, done, curve.truth(connection, files, campaign))
 
 
 def _scores(

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Row
 
 from service import answers, curve, exam, predictions
+from service.exam import Sitting
+from service.gain import behind
 from service.pool import pool, shards
 from service.pool.text import draws
 from service.predictions import ADAPTER, BASELINE
@@ -91,7 +93,10 @@ def run(held: Held) -> None:
         adapter.save(fitted, folder, campaign.labels, _lineage(campaign, round_, encoder), facts)
     with held.context.database.reading() as connection:
         truth = curve.truth(connection, files, campaign)
+        earlier = [row for row in rounds.all_of(connection, campaign.id) if row.number < number]
     marked = exam.exam(campaign, files.path(predictions_name), truth, round_.seed, turn.thresholds)
+    sat = curve.sittings(files, campaign, earlier, truth)
+    sat.append(Sitting(number, len(usable), facts["control_labels"], marked))
     headline = HEADLINES[campaign.problem]
     scores = {headline: marked.score(ADAPTER), f"baseline_{headline}": marked.score(BASELINE)}
     with held.effects() as connection:
@@ -102,7 +107,7 @@ def run(held: Held) -> None:
             state="scoring",
             adapter=adapter_name,
             predictions=predictions_name,
-            metrics=facts,
+            metrics=facts | {"behind": behind(sat)},
             train_seconds=train_seconds,
         )
         events.record(
