@@ -8,11 +8,8 @@ measured: strategies/README.md. Where the campaign's own control reference shows
 paired interval excluding zero, it draws at random until that is over.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from strategies.base import PROBLEMS, Picks, Strategy, View
 from strategies.chance import RANDOM
@@ -47,8 +44,8 @@ def chosen(view: View) -> Strategy:
 def _choose(view: View, count: int, rng: Generator) -> Picks:
     strategy = chosen(view)
     found = _found(view, count, rng) if strategy not in (TYPICLUST, RANDOM) else []
-    rest = np.setdiff1d(np.arange(view.size), found)
-    made = strategy.choose(_without(view, found, rest) if found else view, count - len(found), rng)
+    left, rest = view.without(found) if found else (view, np.arange(view.size))
+    made = strategy.choose(left, count - len(found), rng)
     slots = {int((at + 0.5) * count / len(found)) for at in range(len(found))}  # evenly among the others
     others, discovered = iter(zip(rest[made.positions], made.scores, strict=True)), iter(found)
     positions, scores, by, score = [], [], [], float(made.scores[0])
@@ -68,19 +65,6 @@ def _found(view: View, count: int, rng: Generator) -> list[int]:
     if view.labels is None or view.probabilities is None or view.problem != "single_label":
         return []
     return likeliest(view.probabilities, view.labels, round(DISCOVERY_SHARE * count), rng)
-
-
-def _without(view: View, found: list[int], rest: NDArray[np.int64]) -> View:
-    """The rest of the view; what was found is out of reach, as if it had been asked for."""
-    assert view.embeddings is not None  # both are checked by Strategy.select
-    assert view.labeled_embeddings is not None
-    arrays = {
-        name: getattr(view, name)[rest]
-        for name in ("probabilities", "embeddings")
-        if getattr(view, name) is not None
-    }
-    known = np.concatenate([view.labeled_embeddings, view.embeddings[found]])
-    return replace(view, size=len(rest), labeled_embeddings=known, labels=None, **arrays)
 
 
 AUTO = Strategy(

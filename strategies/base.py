@@ -1,7 +1,7 @@
 """What a strategy is: it sees a `View` of examples and answers with `Picks`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,22 @@ class View:
     problem: str = "single_label"
     behind: bool = False
     """Whether as many labels drawn at random have clearly taught more in this campaign."""
+
+    def without(self, positions: Sequence[int]) -> "tuple[View, NDArray[np.int64]]":
+        """(the rest of the view, where its rows are in this one): the positions are out of reach, as if asked for."""
+        gone, rest = np.array(positions, np.int64), np.setdiff1d(np.arange(self.size), positions)
+        arrays: dict[str, Any] = {
+            name: np.take(array, rest, axis=ARRAYS[name].index("n"))
+            for name in ARRAYS
+            if "n" in ARRAYS[name] and (array := getattr(self, name)) is not None
+        }
+        for name in ("embeddings", "probabilities"):
+            known, array = getattr(self, f"labeled_{name}"), getattr(self, name)
+            if known is not None and array is not None:
+                arrays[f"labeled_{name}"] = np.concatenate([known, array[gone]])
+        if self.labels is not None:
+            arrays["labels"] = np.concatenate([self.labels, np.full(len(gone), -1, np.int64)])
+        return replace(self, size=len(rest), **arrays), rest
 
 
 @dataclass(frozen=True, eq=False)

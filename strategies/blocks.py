@@ -58,3 +58,14 @@ def nearest(table: NDArray[np.floating], others: NDArray[np.floating]) -> NDArra
     result += squares(table)
     np.maximum(result, 0.0, out=result)  # rounding takes doubles a little below
     return np.sqrt(result)
+
+
+def squared_distances(
+    points: NDArray[np.float32], lengths: NDArray[np.float32], rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """(b, n), squared distances of some of the points (n, d) to all; lengths (n,) are their own, squared."""
+    squared: NDArray[np.float32] = points[rows] @ points.T
+    squared *= -2
+    squared += lengths
+    squared += lengths[rows, None]
+    return np.maximum(squared, 0, out=squared)

@@ -7,8 +7,6 @@ says nothing gives the example farthest from all that were asked for. A pick cou
 for; when no class is short, TypiClust chooses. Rare classes are what it is for: it asks for few of the others.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -93,12 +91,8 @@ def _typical(view: View, chosen: list[int], count: int, rng: Generator) -> list[
     """`count` more by TypiClust, for which the chosen are labeled."""
     if count == 0:
         return []
-    assert view.embeddings is not None
-    assert view.labeled_embeddings is not None
-    rest = np.setdiff1d(np.arange(view.size), chosen)
-    known = np.concatenate([view.labeled_embeddings, view.embeddings[chosen]])
-    smaller = replace(view, size=len(rest), embeddings=view.embeddings[rest], labeled_embeddings=known)
-    found: list[int] = rest[TYPICLUST.choose(smaller, count, rng).positions].tolist()
+    left, rest = view.without(chosen)
+    found: list[int] = rest[TYPICLUST.choose(left, count, rng).positions].tolist()
     return found
 
 

@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from strategies.base import Picks, Strategy, View
-from strategies.blocks import blocks, rowwise, squares
+from strategies.blocks import blocks, rowwise, squared_distances, squares
 from strategies.uncertainty import least_confidence
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def similarities(points: NDArray[np.float32]) -> "sparse.csr_array":
     lengths = squares(points).astype(np.float32)
     near, apart = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
     for rows in blocks(n, n, CELLS):
-        squared = lengths[rows, None] + lengths - 2 * (points[rows] @ points.T)
         at = np.arange(rows.start, rows.stop)
-        squared[at - rows.start, at] = -np.inf  # of doubles, too, each is its own nearest
+        squared = squared_distances(points, lengths, at)
+        squared[at - rows.start, at] = -1  # of doubles, too, each is its own nearest
         nearest = np.argpartition(squared, k - 1, axis=1)[:, :k]
         near[rows], apart[rows] = nearest, np.take_along_axis(squared, nearest, axis=1)
     np.maximum(apart, 0, out=apart)

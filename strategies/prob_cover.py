@@ -11,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from strategies.base import PROBLEMS, Picks, Strategy, View, greatest
-from strategies.blocks import blocks, nearest, squares
+from strategies.blocks import blocks, nearest, squared_distances, squares
 from strategies.clusters import k_means
 
 PURITY = 0.95
@@ -35,7 +35,7 @@ def purity_radius(
     lengths = squares(points).astype(np.float32)
     reach = np.empty(len(sample))
     for rows in blocks(len(sample), len(points), CELLS):
-        apart = _squared(points, lengths, sample[rows])  # (b, n)
+        apart = squared_distances(points, lengths, sample[rows])  # (b, n)
         apart[cluster[sample[rows], None] == cluster] = np.inf
         reach[rows] = np.sqrt(apart.min(axis=1))
     return float(np.sort(reach)[int((1 - PURITY) * len(reach) + 1e-9)])
@@ -79,21 +79,10 @@ def _near(points: NDArray[np.float32], radius: float) -> NDArray[np.uint64]:
     lengths = squares(points).astype(np.float32)
     near = np.empty((len(points), -(-len(points) // 64)), np.uint64)
     for rows in blocks(len(points), len(points), CELLS):
-        within = _squared(points, lengths, np.arange(rows.start, rows.stop)) < radius**2
+        within = squared_distances(points, lengths, np.arange(rows.start, rows.stop)) < radius**2
         within[np.arange(len(within)), np.arange(rows.start, rows.stop)] = True  # its own, also at radius 0
         near[rows] = _pack(within)
     return near
-
-
-def _squared(
-    points: NDArray[np.float32], lengths: NDArray[np.float32], rows: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """(b, n), squared distances of some of the points (n, d) to all; lengths (n,) are their own, squared."""
-    squared: NDArray[np.float32] = points[rows] @ points.T
-    squared *= -2
-    squared += lengths
-    squared += lengths[rows, None]
-    return np.maximum(squared, 0, out=squared)
 
 
 def _pack(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:

@@ -251,6 +251,25 @@ def test_is_described_on_one_line(name: str) -> None:
     assert "\n" not in strategy.summary
 
 
+def test_what_is_taken_out_of_a_view_counts_as_asked_for() -> None:
+    view = view_of(6, "single_label", labeled=2)
+    left, rest = view.without([4, 1])
+    assert rest.tolist() == [0, 2, 3, 5]
+    assert left.size == 4
+    for name in ("probabilities", "embeddings", "token_uncertainty"):
+        assert np.array_equal(getattr(left, name), getattr(view, name)[rest])
+    assert left.committee is not None
+    assert view.committee is not None
+    assert np.array_equal(left.committee, view.committee[:, rest])
+    assert left.labels is not None
+    assert view.labels is not None
+    assert left.labels.tolist() == [*view.labels.tolist(), -1, -1]
+    assert left.labeled_embeddings is not None
+    assert view.embeddings is not None
+    assert np.array_equal(left.labeled_embeddings[2:], view.embeddings[[4, 1]])
+    assert np.array_equal(left.labeled_probabilities[2:], view.probabilities[[4, 1]])  # type: ignore[index]
+
+
 def test_every_array_is_a_field_of_a_view() -> None:
     assert set(ARRAYS) == {one.name for one in fields(View)} - {"size", "classes", "problem", "behind"}
 
