@@ -108,11 +108,8 @@ def prepare(source: Path, to: Path) -> tuple[Path, Path]:
     """(pool, test set), drawn from all rows of the set."""
     rows = [row for part in ("train", "test") for row in labels.rows(source / f"{part}.jsonl")]
     order = np.random.default_rng(0).permutation(len(rows))
-    to.mkdir(parents=True, exist_ok=True)
-    for name, some in (("test", order[:TEST_ROWS]), ("train", order[TEST_ROWS:])):
-        text = "".join(json.dumps(rows[at], ensure_ascii=False) + "\n" for at in some)
-        (to / f"{name}.jsonl").write_text(text, "utf-8")
-    return to / "train.jsonl", to / "test.jsonl"
+    test, pool = ([rows[at] for at in some] for some in (order[:TEST_ROWS], order[TEST_ROWS:]))
+    return labels.write(to, pool, test)
 
 
 def held(ends: Sequence[dict[str, Any]], random: report.Curve) -> dict[str, Any]:
@@ -147,6 +144,7 @@ def held(ends: Sequence[dict[str, Any]], random: report.Curve) -> dict[str, Any]
         if each
     }
     return found | {
+        "beyond the random curves": unknown,
         "truth above": int(sum(above)),
         "median width": float(np.median(widths)) if widths else None,
     }

@@ -116,6 +116,10 @@ def prepare(source: Path, to: Path) -> tuple[Path, Path]:
     if not test:
         order = np.random.default_rng(TEST_SEED).permutation(len(pool))
         test, pool = ([pool[at] for at in some] for some in (order[:TEST_ROWS], order[TEST_ROWS:]))
+    return write(to, pool, test)
+
+
+def write(to: Path, pool: list[dict[str, Any]], test: list[dict[str, Any]]) -> tuple[Path, Path]:
     to.mkdir(parents=True, exist_ok=True)
     for name, part in (("train", pool), ("test", test)):
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in part)

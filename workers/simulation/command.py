@@ -81,9 +81,10 @@ def rows(curves: list[Curve], narrow: bool = False) -> tuple[list[str], list[lis
     """
     labels = max((curve.labels for curve in curves), key=len)
     picked = sorted({labels[round(at * (len(labels) - 1) / 4)] for at in range(5)})
-    header = ["strategy", "seeds", *(f"at {n}" for n in picked), "area", "for random's end", "seconds"]
-    if narrow:
-        header = ["strategy", "seeds", *map(str, picked), "area", "needed", "seconds"]
+    points, end = (
+        (map(str, picked), "needed") if narrow else ((f"at {n}" for n in picked), "for random's end")
+    )
+    header = ["strategy", "seeds", *points, "area", end, "seconds"]
     made = []
     for curve in curves:
         at = {n: i for i, n in enumerate(curve.labels)}

@@ -22,13 +22,14 @@ from service.rounds.decide import Mode
 from service.store.campaigns import NewCampaign
 from strategies import registry
 from workers import learner, selection, tagger, turn
+from workers.coding import coded
 from workers.corpus import Corpus, concat
 from workers.encoder import Encoder
 from workers.jobs.score import sample
 from workers.recipe import Recipe
 from workers.simulation.labeled import Labeled
 from workers.simulation.plan import Plan, Run
-from workers.simulation.signals import Signals, coded
+from workers.simulation.signals import Signals
 from workers.situation import HOLD_OUT, Pool, Scores, Situation, zones
 from workers.tagger import Tagger
 

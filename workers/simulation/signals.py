@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service import exam, predictions
-from service.answers import Coded
 from service.exam import Sitting, Truth
 from service.gain import behind, gain
 from service.predictions import ADAPTER, Spans
@@ -54,10 +53,3 @@ class Signals:
         made["behind"] = behind(sat)
         plain: dict[str, Any] = msgspec.to_builtins(made)
         return plain
-
-
-def coded(problem: str, classes: Any) -> Coded:
-    """An answer in class numbers, out of a row of `workers.coding.classes`."""
-    if problem == "single_label":
-        return int(classes)
-    return tuple(np.flatnonzero(classes).tolist()) if problem == "multi_label" else tuple(classes)
