@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import normalize
+from torch.nn.functional import log_softmax, normalize
 
 from workers import baseline
 from workers.batches import shuffled
@@ -45,7 +45,9 @@ def train(
     rng: np.random.Generator,
     step: Callable[[], None],
 ) -> Adapted:
-    """Train on the lesson's labels and, with `names`, on the labels' names; `step` is called after each step.
+    """Train on the lesson's labels, of which a text has one, and, with `names`, on the labels' names.
+
+    `step` is called after each step.
 
     `pseudo`: (rows of the corpus, their classes), trained on in batches of their own beside the others, with weight
     2 · `share`, at most 1.
@@ -77,10 +79,9 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda k: min((k + 1) / warm, (steps - k) / max(1, steps - warm))
     )
-    targets = aim.targets(members, recipe.smoothing)
-    sources = [_Source(tokens, targets, weights, recipe.batch, rng, device)]
+    sources = [_Source(tokens, smoothed(members, recipe.smoothing), weights, recipe.batch, rng, device)]
     if known.any():
-        targets = aim.targets(aim.members(pseudo[1][known], lesson.classes), recipe.smoothing)
+        targets = smoothed(aim.members(pseudo[1][known], lesson.classes), recipe.smoothing)
         its = np.full(len(targets), min(1.0, 2 * share), np.float32)
         sources.append(_Source(corpus.tokens.take(pseudo[0][known]), targets, its, recipe.batch, rng, device))
     # Plain products instead of fused attention: faster backward on a CPU, and the same result every time on CUDA.
@@ -92,7 +93,7 @@ def train(
                 batch = next(source.batches)
                 e = encoder.forward(source.tokens, batch, adapted)
                 z, at = recipe.scale * (e @ weight.T + bias) + absent, torch.from_numpy(batch).to(device)
-                lost = aim.loss(z, source.targets[at], source.weights[at])
+                lost = cross_entropy(z, source.targets[at], source.weights[at])
                 # The merged weights are shared: their graph is kept until the last source has used it.
                 torch.autograd.backward(lost, retain_graph=source is not sources[-1])
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
@@ -104,6 +105,18 @@ def train(
     scale = recipe.scale * torch.from_numpy(seen).to(device)
     head = Head((scale[:, None] * weight).cpu().numpy(), (scale * bias + absent).cpu().numpy())
     return Adapted(lora, head)
+
+
+def smoothed(members: NDArray[np.bool_], smoothing: float) -> Floats:
+    """(n, C) what logits are trained towards: smoothing goes to the classes that occur, others are never predicted."""
+    seen = members.any(axis=0)
+    made: Floats = ((1 - smoothing) * members + smoothing / seen.sum() * seen).astype(np.float32)
+    return made
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Mean over the batch of weight times loss: weights average 1 over the set, not over each batch."""
+    return (weights * -(targets * log_softmax(logits, dim=1)).sum(1)).mean()
 
 
 class _Source:

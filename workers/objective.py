@@ -8,8 +8,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
 from workers import baseline
 
@@ -46,14 +44,6 @@ class Objective(Protocol):
         """(n,) log loss of each text; of several labels their mean."""
         ...
 
-    def targets(self, members: NDArray[np.bool_], smoothing: float) -> Floats:
-        """(n, C) what logits are trained towards."""
-        ...
-
-    def loss(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Mean over the batch of weight times loss: weights average 1 over the set, not over each batch."""
-        ...
-
 
 class OneClass:
     """Softmax and cross-entropy."""
@@ -76,15 +66,6 @@ class OneClass:
         right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
         found: NDArray[np.float64] = -np.log(np.maximum(right, SMALLEST))
         return found
-
-    def targets(self, members: NDArray[np.bool_], smoothing: float) -> Floats:
-        """Smoothing goes to the classes that occur: the others are never predicted."""
-        seen = members.any(axis=0)
-        made: Floats = ((1 - smoothing) * members + smoothing / seen.sum() * seen).astype(np.float32)
-        return made
-
-    def loss(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        return (weights * -(targets * log_softmax(logits, dim=1)).sum(1)).mean()
 
 
 class SeveralLabels:
@@ -109,13 +90,6 @@ class SeveralLabels:
         each = -np.log(np.maximum(np.where(labels, p, 1 - p), SMALLEST))
         mean: NDArray[np.float64] = each.mean(axis=1)
         return mean
-
-    def targets(self, members: NDArray[np.bool_], smoothing: float) -> Floats:
-        return members.astype(np.float32)
-
-    def loss(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        each = binary_cross_entropy_with_logits(logits, targets, reduction="none")
-        return (weights * each.sum(1)).mean()
 
 
 OBJECTIVES: dict[str, Objective] = {"single_label": OneClass(), "multi_label": SeveralLabels()}
