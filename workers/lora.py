@@ -1,20 +1,21 @@
 """LoRA on a resident encoder: training it, and the weights it makes.
 
-LoRA (Hu et al., arXiv:2106.09685) replaces a linear layer's weight by weight + alpha / rank · B·A. Both training and
-scoring put that sum, computed in float32, in the weight's place for the length of one call, so the encoder itself stays
-as it was loaded.
+LoRA (Hu et al., arXiv:2106.09685) replaces a linear layer's weight by weight + alpha / rank · B·A. Scoring puts that
+sum, computed in float32, in the weight's place for the length of one call; training adds alpha / rank · B·A·x to what
+the layer gives for x, which spares the gradient of the whole weight. The encoder itself stays as it was loaded.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import log_softmax, normalize
+from torch.nn.functional import linear, log_softmax, normalize
 
 from workers import baseline
 from workers.batches import shuffled
@@ -85,17 +86,14 @@ def train(
         its = np.full(len(targets), min(1.0, 2 * share), np.float32)
         sources.append(_Source(corpus.tokens.take(pseudo[0][known]), targets, its, recipe.batch, rng, device))
     # Plain products instead of fused attention: faster backward on a CPU, and the same result every time on CUDA.
-    with sdpa_kernel(SDPBackend.MATH):
+    with sdpa_kernel(SDPBackend.MATH), beside(encoder, lora, recipe):
         for _ in range(steps):
             optimizer.zero_grad()
-            adapted = merged(encoder, lora, recipe)
-            for source in sources:
-                batch = next(source.batches)
-                e = encoder.forward(source.tokens, batch, adapted)
-                z, at = recipe.scale * (e @ weight.T + bias) + absent, torch.from_numpy(batch).to(device)
-                lost = cross_entropy(z, source.targets[at], source.weights[at])
-                # The merged weights are shared: their graph is kept until the last source has used it.
-                torch.autograd.backward(lost, retain_graph=source is not sources[-1])
+            texts, wanted, shares = zip(*(source.batch() for source in sources), strict=True)
+            together = concat(texts)
+            e = encoder.forward(together, np.arange(len(together)))
+            z = recipe.scale * (e @ weight.T + bias) + absent
+            torch.autograd.backward(cross_entropy(z, torch.cat(wanted), torch.cat(shares)))
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
             optimizer.step()
             schedule.step()
@@ -115,12 +113,12 @@ def smoothed(members: NDArray[np.bool_], smoothing: float) -> Floats:
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Mean over the batch of weight times loss: weights average 1 over the set, not over each batch."""
-    return (weights * -(targets * log_softmax(logits, dim=1)).sum(1)).mean()
+    """Sum of weight times loss."""
+    return -(weights[:, None] * targets * log_softmax(logits, dim=1)).sum()
 
 
 class _Source:
-    """Texts to train on, their targets and weights, and batches of them without end."""
+    """Texts to train on, with their targets and weights, in batches without end."""
 
     def __init__(
         self,
@@ -135,6 +133,34 @@ class _Source:
         self.targets = torch.from_numpy(targets).to(device)
         self.weights = torch.from_numpy(weights).to(device)
         self.batches = shuffled(tokens.lengths, size, rng)
+
+    def batch(self) -> tuple[Tokens, Tensor, Tensor]:
+        """Tokens, targets and shares of the loss: weights average 1 over the set, not over each batch."""
+        rows = next(self.batches)
+        at = torch.from_numpy(rows).to(self.weights.device)
+        return self.tokens.take(rows), self.targets[at], self.weights[at] / len(rows)
+
+
+@contextmanager
+def beside(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: Recipe) -> Iterator[None]:
+    """The encoder's layers with LoRA while this lasts, for gradients of A and B."""
+    factor = recipe.alpha / recipe.rank
+
+    def adapted(a: Tensor, b: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+        return lambda layer, given, out: (
+            out + factor * linear(linear(given[0], a.to(out.dtype)), b.to(out.dtype))
+        )
+
+    hooks = [
+        layer.register_forward_hook(adapted(*lora[name]))
+        for name, layer in encoder.model.named_modules()
+        if name in lora
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def merged(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: Recipe) -> dict[str, Tensor]:

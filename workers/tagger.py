@@ -252,15 +252,14 @@ def _train(
     )
     batches = shuffled(aligned.tokens.lengths, recipe.batch, rng)
     # Plain products instead of fused attention: see `lora.train`.
-    with sdpa_kernel(SDPBackend.MATH):
+    with sdpa_kernel(SDPBackend.MATH), lora.beside(encoder, matrices, recipe):
         for _ in range(steps if len(present) else 0):
             rows = next(batches)
             part = aligned.take(rows)
             labels = torch.from_numpy(compact[aligned.places(rows)]).to(device)
             shares = np.repeat(lesson.weights[rows], np.diff(part.offsets))
             optimizer.zero_grad()
-            states = _states(encoder, part, lora.merged(encoder, matrices, recipe))
-            z = recipe.scale * (states @ weight.T + bias)
+            z = recipe.scale * (_states(encoder, part) @ weight.T + bias)
             each = cross_entropy(
                 z, labels, ignore_index=UNKNOWN, reduction="none", label_smoothing=recipe.smoothing
             )
@@ -278,7 +277,7 @@ def _train(
     return _Model(matrices, whole, absent)
 
 
-def _states(encoder: Encoder, aligned: Aligned, weights: Mapping[str, Tensor]) -> Tensor:
+def _states(encoder: Encoder, aligned: Aligned, weights: Mapping[str, Tensor] | None = None) -> Tensor:
     """(m, d) float32, of length 1: the outputs for the tokens that have a tag, of one padded batch."""
     hidden, mask = encoder.hidden(aligned.tokens, np.arange(len(aligned)), weights)
     return normalize(hidden[mask][torch.from_numpy(aligned.at).to(hidden.device)], dim=1)
