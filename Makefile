@@ -4,6 +4,7 @@
 #   make test [ARGS='-k words tests/store']     make check      make fix
 #   make up                                     make clean
 #   make bench-labels DATA=folder [OUT=folder] [ARGS='--set banking77 --seeds 3']
+#   make bench-selection [ARGS='--rows 100000 --strategy badge,k_center']
 #
 # PYTHON        the interpreter .venv is made with
 # TORCH_INDEX   a package index with builds of PyTorch for the CPU, or for your CUDA, asked besides the usual one
@@ -19,7 +20,7 @@ pip := $(bin)/python -m pip install --quiet --disable-pip-version-check -c const
 
 OUT ?= .postil/bench-labels
 
-.PHONY: demo test up bench-labels check fix clean setup label-studio chromium
+.PHONY: demo test up bench-labels bench-selection check fix clean setup label-studio chromium
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -34,6 +35,9 @@ test: setup label-studio chromium
 
 bench-labels: setup
 	@$(bin)/python -m tests.bench.labels '$(DATA)' --out '$(OUT)' $(ARGS)
+
+bench-selection: setup
+	@$(bin)/python -m tests.bench.selection $(ARGS)
 
 check: setup
 	$(bin)/ruff check $(code)

@@ -12,7 +12,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from strategies.base import Picks, Strategy, View, greatest, in_order
-from strategies.blocks import rowwise, squares
+from strategies.blocks import blocks, squares
+
+DRAWS, MOST_DRAWS = 64, 4_096
+"""Examples drawn at a time, and in all before distances are brought up to date."""
 
 
 class Gradients:
@@ -26,15 +29,23 @@ class Gradients:
         self.squares = (squares(probabilities) - 2 * top + 1) * squares(embeddings)
         """(n,), squared lengths."""
 
-    def squared_distances(self, position: int) -> NDArray[np.float64]:
-        """(n,), to the gradient at the position."""
-        error = self._probabilities[position].astype(np.float64)
-        error[self._likeliest[position]] -= 1
-        embedding = self._embeddings[position].astype(np.float64)
-        errors = rowwise(lambda block: block @ error, self._probabilities) - error[self._likeliest]
-        products = errors * rowwise(lambda block: block @ embedding, self._embeddings)
-        squared: NDArray[np.float64] = self.squares + self.squares[position] - 2 * products
-        return np.maximum(squared, 0.0)  # rounding takes doubles a little below
+    def to_nearest(self, rows: NDArray[np.integer], others: list[int]) -> NDArray[np.float64]:
+        """(r,), squared distances of the gradients at the rows to the nearest of the others."""
+        errors, points = self._parts(np.array(others))
+        result = np.empty(len(rows))
+        for some in blocks(len(rows), errors.shape[1] + points.shape[1]):
+            at = rows[some]
+            error, point = self._parts(at)
+            products = (error @ errors.T) * (point @ points.T)
+            squared = self.squares[at, None] + self.squares[others] - 2 * products
+            result[some] = squared.min(axis=1)
+        return np.maximum(result, 0.0)  # rounding takes doubles a little below
+
+    def _parts(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The two factors of gradients: (r, C), (r, d)."""
+        error = self._probabilities[rows].astype(np.float64)
+        error[np.arange(len(rows)), self._likeliest[rows]] -= 1
+        return error, self._embeddings[rows].astype(np.float64)
 
 
 def _choose(view: View, count: int, rng: Generator) -> Picks:
@@ -42,16 +53,41 @@ def _choose(view: View, count: int, rng: Generator) -> Picks:
     assert view.embeddings is not None
     gradients = Gradients(view.probabilities, view.embeddings)
     positions = [greatest(gradients.squares, rng)]
-    gaps = np.full(view.size, np.inf)  # squared, to the nearest pick
+    every = np.arange(view.size)
+    # (n,) squared, to the nearest pick; 0 for the picks. Distances only fall: an old one is an upper bound. Drawn in
+    # proportion to that and kept with the chance true / bound, an example comes as often as by the true distances.
+    bounds = gradients.to_nearest(every, positions)
+    bounds[positions] = 0
     while len(positions) < count:
-        np.minimum(gaps, gradients.squared_distances(positions[-1]), out=gaps)
-        gaps[positions] = 0
-        weights = gaps
-        if not gaps.any():  # the rest are doubles of picks
-            weights = np.ones(view.size)
-            weights[positions] = 0
-        positions.append(int(rng.choice(view.size, p=weights / weights.sum())))
+        position = _drawn(gradients, bounds, positions, rng)
+        if position is None:
+            bounds = np.minimum(bounds, gradients.to_nearest(every, positions))
+            bounds[positions] = 0
+            if not bounds.any():  # the rest are doubles of picks
+                left = np.setdiff1d(every, positions)
+                positions += rng.choice(left, count - len(positions), replace=False).tolist()
+                break
+            continue
+        positions.append(position)
+        bounds[position] = 0
     return in_order(positions)
+
+
+def _drawn(
+    gradients: Gradients, bounds: NDArray[np.float64], positions: list[int], rng: Generator
+) -> int | None:
+    """One example by the distances to the picks; None where MOST_DRAWS find none that is as far as its bound says."""
+    for _ in range(MOST_DRAWS // DRAWS):
+        sums = np.cumsum(bounds)
+        if sums[-1] <= 0:
+            return None
+        rows = np.searchsorted(sums, rng.random(DRAWS) * sums[-1], side="right")
+        true = np.minimum(gradients.to_nearest(rows, positions), bounds[rows])
+        kept = np.flatnonzero(rng.random(DRAWS) * bounds[rows] < true)
+        bounds[rows] = true
+        if len(kept):
+            return int(rows[kept[0]])
+    return None
 
 
 BADGE = Strategy(

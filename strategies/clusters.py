@@ -1,7 +1,8 @@
 """k-means, and taking from its clusters in turn: what several strategies share."""
 
 import warnings
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.random import Generator
@@ -38,20 +39,35 @@ def k_means(
     return model.labels_, model.cluster_centers_
 
 
-def in_turns(clusters: Iterable[tuple[NDArray[np.int64], int, int]], count: int, total: int) -> Picks:
+def groups(cluster: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+    """The positions (ascending) of each cluster that has some, by its number."""
+    order = np.argsort(cluster, kind="stable")
+    bounds = np.flatnonzero(np.diff(cluster[order])) + 1
+    return np.split(order, bounds)
+
+
+def in_turns(
+    clusters: Iterable[tuple[NDArray[np.int64], int, int]],
+    count: int,
+    total: int,
+    best: Callable[[NDArray[np.int64], int], NDArray[np.int64]],
+) -> Picks:
     """`count` positions, from the clusters with the fewest labels first, of these the largest.
 
-    A cluster: its positions best first, the labels it has, its size out of `total`. Each pick counts as a label.
+    A cluster: its positions, the labels it has, its size out of `total`. Each pick counts as a label. `best` gives so
+    many of a cluster's positions, best first; it is asked once for each cluster that has a turn.
     """
-    candidates = [
-        (labels + turn, size, position)
-        for positions, labels, size in clusters
-        for turn, position in enumerate(positions[:count].tolist())
+    every = list(clusters)
+    turns = [
+        (labels + turn, size, at)
+        for at, (positions, labels, size) in enumerate(every)
+        for turn in range(min(len(positions), count))
     ]
-    candidates.sort(key=lambda candidate: (candidate[0], -candidate[1]))
-    chosen = candidates[:count]
+    turns.sort(key=lambda turn: (turn[0], -turn[1]))
+    taken = Counter(at for _, _, at in turns[:count])
+    picks = {at: iter(best(every[at][0], several).tolist()) for at, several in taken.items()}
     # One number for that order: a share of all points is at most 1, and a label counts 1.
     return Picks(
-        np.array([position for _, _, position in chosen], np.int64),
-        np.array([size / total - labels for labels, size, _ in chosen], np.float64),
+        np.array([next(picks[at]) for _, _, at in turns[:count]], np.int64),
+        np.array([size / total - labels for labels, size, _ in turns[:count]], np.float64),
     )

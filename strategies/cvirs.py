@@ -39,12 +39,25 @@ def inconsistency(predicted: NDArray[np.bool_], given: NDArray[np.bool_]) -> NDA
     if len(given) == 0:
         return np.ones(len(predicted))
     # There are far fewer sets than examples.
-    sets, place = np.unique(predicted, axis=0, return_inverse=True)
+    first, place = distinct(predicted)
+    sets = predicted[first]
     others, times = np.unique(given, axis=0, return_counts=True)
     mean = np.empty(len(sets))
     for rows in blocks(len(sets), len(others)):
         mean[rows] = _distance(sets[rows], others) @ times / len(given)
-    return mean[place.reshape(-1)]
+    return mean[place]
+
+
+def distinct(sets: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(n, C) -> (a row of each set that occurs, (n,) which of these it is).
+
+    By eight labels at a time, which a million rows are sorted by in a tenth of the time that whole rows take.
+    """
+    place = np.zeros(len(sets), np.int64)
+    for column in np.packbits(sets, axis=1).T:
+        _, place = np.unique(place * 256 + column, return_inverse=True)
+    _, first = np.unique(place, return_index=True)
+    return first, place
 
 
 def _distance(some: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.float64]:

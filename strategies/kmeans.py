@@ -7,21 +7,24 @@ largest cluster comes first.
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from strategies.base import PROBLEMS, Picks, Strategy, View, best
 from strategies.blocks import distances
-from strategies.clusters import in_turns, k_means
+from strategies.clusters import groups, in_turns, k_means
 
 
 def _choose(view: View, count: int, rng: Generator) -> Picks:
     assert view.embeddings is not None  # checked by Strategy.select
-    cluster, centres = k_means(view.embeddings, count, rng)
-    clusters = []
-    for one in np.unique(cluster).tolist():
-        members = np.flatnonzero(cluster == one)
-        gaps = distances(view.embeddings[members], centres[one])
-        clusters.append((members[best(-gaps, count, rng).positions], 0, len(members)))
-    return in_turns(clusters, count, view.size)
+    embeddings = view.embeddings
+    cluster, centres = k_means(embeddings, count, rng)
+
+    def middle(members: NDArray[np.int64], several: int) -> NDArray[np.int64]:
+        gaps = distances(embeddings[members], centres[cluster[members[0]]])
+        return members[best(-gaps, several, rng).positions]
+
+    clusters = [(members, 0, len(members)) for members in groups(cluster)]
+    return in_turns(clusters, count, view.size, middle)
 
 
 KMEANS = Strategy(

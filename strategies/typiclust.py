@@ -10,10 +10,12 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from strategies.base import PROBLEMS, Picks, Strategy, View, best
-from strategies.clusters import in_turns, k_means
+from strategies.clusters import groups, in_turns, k_means
 
 MOST_CLUSTERS = 500
 NEIGHBOURS = 20
+MOST_MEMBERS = 2_000
+"""Of a cluster: of a larger one a random sample stands for it."""
 
 
 def typicality(points: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -41,14 +43,17 @@ def _choose(view: View, count: int, rng: Generator) -> Picks:
     labeled = len(view.labeled_embeddings)
     cluster, _ = k_means(points, min(labeled + count, MOST_CLUSTERS), rng)  # (labeled + n,)
 
+    def typical(members: NDArray[np.int64], several: int) -> NDArray[np.int64]:
+        if len(members) > MOST_MEMBERS:
+            members = rng.choice(members, max(MOST_MEMBERS, several), replace=False)
+        return members[best(typicality(points[members + labeled]), several, rng).positions]
+
     clusters = []
-    for one in np.unique(cluster).tolist():
-        members = np.flatnonzero(cluster == one)
+    for members in groups(cluster):
         positions = members[members >= labeled] - labeled
         if len(positions):
-            typical = positions[best(typicality(points[positions + labeled]), count, rng).positions]
-            clusters.append((typical, len(members) - len(positions), len(members)))
-    return in_turns(clusters, count, len(points))
+            clusters.append((positions, len(members) - len(positions), len(members)))
+    return in_turns(clusters, count, len(points), typical)
 
 
 TYPICLUST = Strategy(

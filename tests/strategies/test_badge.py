@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from strategies import registry
 from strategies.badge import Gradients
@@ -22,8 +23,10 @@ def test_lengths_and_distances_of_gradients() -> None:
     gradients = Gradients(PROBABILITIES, EMBEDDINGS)
 
     np.testing.assert_allclose(gradients.squares, [0.5, 2.0, 0.16])
-    np.testing.assert_allclose(gradients.squared_distances(0), [0, 2.5, 2 * 0.49 + 2 * 0.04])
-    np.testing.assert_allclose(gradients.squared_distances(1), [2.5, 0, 2 * 0.04 + 2 * 1.44])
+    rows = np.arange(3)
+    np.testing.assert_allclose(gradients.to_nearest(rows, [0]), [0, 2.5, 2 * 0.49 + 2 * 0.04], atol=1e-12)
+    np.testing.assert_allclose(gradients.to_nearest(rows, [1]), [2.5, 0, 2 * 0.04 + 2 * 1.44], atol=1e-12)
+    np.testing.assert_allclose(gradients.to_nearest(rows[1:], [0, 2]), [2.5, 0], atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -37,19 +40,37 @@ def test_the_longest_gradient_first_and_doubles_last(seed: int) -> None:
     np.testing.assert_allclose(picks.scores, [1, 2 / 3, 1 / 3])
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_is_k_means_plus_plus_on_the_gradients(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    view = View(300, probabilities=rng.dirichlet(np.ones(6), 300), embeddings=rng.normal(size=(300, 10)))
-    assert view.probabilities is not None
-    assert view.embeddings is not None
+def test_is_k_means_plus_plus_on_the_gradients() -> None:
+    """After the longest of 8 gradients the next two come as often as k-means++ says, which takes pairs in turn."""
+    rng = np.random.default_rng(1)
+    probabilities, points = rng.dirichlet(np.ones(3), 8), rng.normal(size=(8, 4))
+    gradients = materialised(probabilities, points)
+    apart = np.square(gradients[:, None] - gradients).sum(axis=2)
+    first = int(np.square(gradients).sum(axis=1).argmax())
+    expected = np.zeros((8, 8))
+    for second in range(8):
+        gaps = np.minimum(apart[first], apart[second])
+        if second != first:
+            expected[second] = apart[first, second] / apart[first].sum() * gaps / gaps.sum()
 
-    picks = registry.get("badge").select(view, 40, np.random.default_rng(seed))
+    times, found = 3_000, np.zeros((8, 8))
+    for seed in range(times):
+        view = View(8, probabilities=probabilities, embeddings=points)
+        picks = registry.get("badge").select(view, 3, np.random.default_rng(seed)).positions
+        assert picks[0] == first
+        found[picks[1], picks[2]] += 1
 
-    gradients = materialised(view.probabilities, view.embeddings)
-    draw = np.random.default_rng(seed)
-    expected = [int(draw.choice([np.square(gradients).sum(axis=1).argmax()]))]
-    for _ in range(39):
-        gaps = np.square(gradients[:, None] - gradients[None, expected]).sum(axis=2).min(axis=1)
-        expected.append(int(draw.choice(300, p=gaps / gaps.sum())))
-    assert picks.positions.tolist() == expected
+    sure = expected * times > 5
+    chi = (np.square(found - expected * times)[sure] / (expected * times)[sure]).sum()
+    assert chi < stats.chi2.ppf(0.999, sure.sum() - 1)
+
+
+def test_every_double_comes_in_the_end() -> None:
+    """Of 5,000 examples with three gradients all are taken, each once, and one of each gradient first."""
+    which = np.arange(5_000) % 3
+    view = View(5_000, probabilities=PROBABILITIES[which], embeddings=EMBEDDINGS[which])
+
+    picks = registry.get("badge").select(view, 5_000, np.random.default_rng(0)).positions
+
+    assert sorted(picks.tolist()) == list(range(5_000))
+    assert set(which[picks[:3]].tolist()) == {0, 1, 2}

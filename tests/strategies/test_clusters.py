@@ -23,7 +23,7 @@ def test_weights_draw_a_centre() -> None:
 def test_clusters_take_turns_by_labels_and_then_by_size() -> None:
     clusters = [(np.array([7, 8]), 1, 30), (np.array([1, 2]), 0, 10), (np.array([4]), 0, 20)]
 
-    picks = in_turns(clusters, 4, 100)
+    picks = in_turns(clusters, 4, 100, lambda members, several: members[:several])
 
     # Without a label: 4 of the larger, 1. With one: 7 of the larger, 2, whose cluster has got one by then.
     assert picks.positions.tolist() == [4, 1, 7, 2]

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from strategies import registry
 from strategies.base import View
-from strategies.cvirs import inconsistency, rank_score
+from strategies.cvirs import distinct, inconsistency, rank_score
 
 
 def sets(*rows: str) -> NDArray[np.bool_]:
@@ -66,3 +66,13 @@ def test_chooses_by_the_product() -> None:
 
     assert picks.positions[0] == 1
     np.testing.assert_allclose(picks.scores, [0.5, 0, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [1, 8, 9, 70])
+def test_sets_are_told_apart_by_every_label(classes: int) -> None:
+    sets = np.random.default_rng(0).random((300, classes)) < 0.05
+
+    first, place = distinct(sets)
+
+    assert (sets[first][place] == sets).all()
+    assert len(first) == len(np.unique(sets, axis=0))

@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from strategies import registry
+from strategies import k_center, registry
 from strategies.base import View
 
 NOTHING = np.empty((0, 1), np.float32)
@@ -45,3 +45,19 @@ def test_the_radius_is_at_most_twice_the_least_there_can_be(seed: int) -> None:
     assert (
         radius(tuple(picks.positions)) <= 2 * min(radius(some) for some in combinations(range(12), 3)) + 1e-9
     )
+
+
+@pytest.mark.parametrize("labeled", [0, 3])
+def test_old_distances_change_nothing(labeled: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a handful looked at at a time it takes what comparing all with each pick takes."""
+    monkeypatch.setattr(k_center, "LOOKED_AT", 7)
+    rng = np.random.default_rng(0)
+    points, known = rng.normal(size=(400, 3)), rng.normal(size=(labeled, 3))
+
+    picks = registry.get("k_center").select(View(400, embeddings=points, labeled_embeddings=known), 50, rng)
+
+    chosen = picks.positions[:1].tolist() if not labeled else []
+    for _ in range(50 - len(chosen)):
+        centres = np.concatenate([known, points[chosen]])
+        chosen.append(int(np.linalg.norm(points[:, None] - centres, axis=2).min(axis=1).argmax()))
+    assert picks.positions.tolist() == chosen

@@ -73,6 +73,16 @@ def test_goes_round_again_when_the_clusters_are_used_up(monkeypatch: pytest.Monk
     np.testing.assert_allclose(picks.scores[3:6], np.array([7, 5, 3]) / 15 - 1)
 
 
+def test_a_sample_stands_for_a_large_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typiclust, "MOST_MEMBERS", 4)
+    monkeypatch.setattr(typiclust, "MOST_CLUSTERS", 3)
+
+    picks = select(HEAPS, NOTHING, 15)
+
+    assert sorted(picks.positions.tolist()) == list(range(15))
+    assert np.repeat([0, 1, 2], [7, 5, 3])[picks.positions[:3]].tolist() == [0, 1, 2]
+
+
 def test_two_labels_weigh_more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(typiclust, "MOST_CLUSTERS", 3)
     labeled = np.array([[-50, 1], [-50, -1], [50, 1], [0, 81]], np.float32)
