@@ -51,7 +51,7 @@ def inconsistency(predicted: NDArray[np.bool_], given: NDArray[np.bool_]) -> NDA
 def distinct(sets: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(n, C) -> (a row of each set that occurs, (n,) which of these it is).
 
-    By eight labels at a time, which a million rows are sorted by in a tenth of the time that whole rows take.
+    By eight labels at a time: sorting a million whole rows takes far longer.
     """
     place = np.zeros(len(sets), np.int64)
     for column in np.packbits(sets, axis=1).T:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from strategies import registry
 from strategies.base import View
+from workers.baseline import softmax
 
 DIMENSION, CLUSTERS, CLASSES, LABELED, COUNT, PASSES = 384, 1_000, 77, 500, 100, 10
 BLOCK = 50_000
@@ -70,9 +71,9 @@ def make(folder: Path, rows: int, seed: int) -> None:
         )
         logits = 20 * points @ heads.T
         arrays["embeddings"][part] = points
-        arrays["probabilities"][part] = _softmax(logits)
+        arrays["probabilities"][part] = softmax(logits)
         for one in arrays["committee"]:
-            one[part] = _softmax(logits + rng.normal(0, 1, logits.shape).astype(np.float32))
+            one[part] = softmax(logits + rng.normal(0, 1, logits.shape).astype(np.float32))
     for array in arrays.values():
         array.flush()
     np.save(folder / "prototypes.npy", heads)
@@ -107,8 +108,9 @@ def view_of(folder: Path, wanted: frozenset[str], problem: str) -> View:
 
     arrays: dict[str, NDArray[Any]] = {}
     size = len(np.load(folder / "embeddings.npy", mmap_mode="r")) - LABELED
-    for name in ("embeddings", "probabilities"):
-        if {name, f"labeled_{name}", "token_uncertainty", "label_sets", "labels"} & wanted:
+    said = {"probabilities", "labeled_probabilities", "labels", "label_sets", "token_uncertainty"}
+    for name, used in (("embeddings", {"embeddings", "labeled_embeddings"}), ("probabilities", said)):
+        if used & wanted:
             whole = load(name)
             arrays |= {name: whole[LABELED:], f"labeled_{name}": whole[:LABELED]}
     if "committee" in wanted:
@@ -136,11 +138,6 @@ def _empty(folder: Path, name: str, shape: tuple[int, ...], kind: Any) -> NDArra
 
 def _unit(table: NDArray[np.floating]) -> NDArray[np.float32]:
     return (table / np.linalg.norm(table, axis=1, keepdims=True)).astype(np.float32)
-
-
-def _softmax(logits: NDArray[np.floating]) -> NDArray[np.float32]:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 if __name__ == "__main__":
