@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from strategies.base import Picks, Strategy, View, best, in_order
 from strategies.blocks import rowwise
-from strategies.clusters import k_means
+from strategies.clusters import groups, k_means
 from strategies.uncertainty import margin
 
 FACTOR = 10
@@ -25,10 +25,10 @@ def _choose(view: View, count: int, rng: Generator) -> Picks:
     assert view.embeddings is not None
     top = best(rowwise(margin, view.probabilities), FACTOR * count, rng).positions
     cluster = _clusters(view.embeddings, count, rng)[top]
-    groups = sorted((rng.permutation(top[cluster == one]) for one in np.unique(cluster)), key=len)
+    shuffled = sorted((rng.permutation(top[members]) for members in groups(cluster)), key=len)
     turns = [
         (turn, place, position)
-        for place, group in enumerate(groups)
+        for place, group in enumerate(shuffled)
         for turn, position in enumerate(group.tolist())
     ]
     return in_order([position for _, _, position in sorted(turns)[:count]])

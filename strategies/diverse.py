@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from strategies.base import Picks, Strategy, View, best
 from strategies.blocks import rowwise
-from strategies.clusters import k_means
+from strategies.clusters import groups, k_means
 from strategies.multi_label import mean_uncertainty
 from strategies.tokens import MNLP_COLUMN
 from strategies.uncertainty import margin
@@ -34,8 +34,7 @@ def diverse(
     cluster, centres = k_means(points, count, rng, weights)
     gaps = np.square(points - centres[cluster]).sum(axis=1)
     taken = np.zeros(len(top), np.bool_)
-    for one in np.unique(cluster):
-        members = np.flatnonzero(cluster == one)
+    for members in groups(cluster):
         taken[members[gaps[members].argmin()]] = True
     # Where examples are doubles there are fewer clusters: the most uncertain of the rest come in.
     taken[np.flatnonzero(~taken)[: count - taken.sum()]] = True
