@@ -1,10 +1,13 @@
 """Logistic regression on frozen embeddings: what an adapter has to beat."""
 
 import warnings
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from service.errors import Invalid
 
@@ -35,7 +38,7 @@ def fit(
     intercepts[seen] = 0.0
     if len(seen) > 1:
         model = LogisticRegression(C=inverse_penalty, max_iter=1_000)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _one_thread():
             # Few labels of many classes are the rule here, not a mistaken regression.
             warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
             model.fit(embeddings[rows].astype(np.float32), labels[rows], weights[rows] / weights[rows].mean())
@@ -58,15 +61,22 @@ def fit_each(
     n, classes = labels.shape
     coefficients = np.zeros((classes, embeddings.shape[1]), np.float32)
     intercepts = np.empty(classes, np.float32)
-    for one in range(classes):
-        share = labels[:, one].mean()
-        if 0 < share < 1:
-            model = LogisticRegression(C=inverse_penalty, max_iter=1_000)
-            model.fit(embeddings.astype(np.float32), labels[:, one], weights / weights.mean())
-            coefficients[one], intercepts[one] = model.coef_[0], model.intercept_[0]
-        else:
-            intercepts[one] = np.log(2 * n + 1) * (1 if share else -1)
+    with _one_thread():
+        for one in range(classes):
+            share = labels[:, one].mean()
+            if 0 < share < 1:
+                model = LogisticRegression(C=inverse_penalty, max_iter=1_000)
+                model.fit(embeddings.astype(np.float32), labels[:, one], weights / weights.mean())
+                coefficients[one], intercepts[one] = model.coef_[0], model.intercept_[0]
+            else:
+                intercepts[one] = np.log(2 * n + 1) * (1 if share else -1)
     return coefficients, intercepts
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Products this small take four times as long when threads wait for each other."""
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    return limits
 
 
 def predict(coefficients: Floats, intercepts: Floats, embeddings: NDArray[np.floating]) -> Floats:

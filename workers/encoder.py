@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from service.errors import Invalid
+from workers import bert
 from workers.batches import Rows, by_length, padded
 from workers.device import CPU, Device
 from workers.tokens import Tokens, concat, pack
@@ -23,6 +25,8 @@ from workers.tokens import Tokens, concat, pack
 MAX_LENGTH = 256
 POOLING = "mean, normalized"
 
+Network = Callable[[Tensor, Tensor], Tensor]
+"""(ids (n, longest), mask true on tokens) -> outputs (n, longest, d)."""
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
@@ -100,6 +104,11 @@ class Encoder:
     def padding(self) -> int:
         return int(self.tokenizer.pad_token_id or 0)
 
+    @property
+    def written_out(self) -> bool:
+        """Whether `workers.bert` takes the place of the model's own forward pass."""
+        return self.device.name == "cpu" and bert.fits(self.model)
+
     def tokenize(self, texts: Sequence[str], progress: Progress | None = None) -> Tokens:
         """Tokens of `texts`, special ones included, cut at `max_length`."""
         vocabulary, unknown = len(self.tokenizer), self.tokenizer.unk_token_id
@@ -113,24 +122,29 @@ class Encoder:
                 progress(start + len(part), len(texts))
         return concat(parts)
 
-    def hidden(
-        self, tokens: Tokens, rows: Rows, weights: Mapping[str, Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def states(self, tokens: Tokens, rows: Rows, network: Network | None = None) -> tuple[Tensor, Tensor]:
         """(float32 outputs (len(rows), longest, d) on the device, mask true on tokens) of one padded batch.
 
-        `weights` stand in for the model's parameters of the same names during this call.
+        By `network`, which `scorer` made, or else by the model itself, for training.
         """
         ids, mask = (torch.from_numpy(a).to(self.device.name) for a in padded(tokens, rows, self.padding))
-        inputs = {"input_ids": ids, "attention_mask": mask.long()}
-        output = functional_call(self.model, dict(weights or {}), kwargs=inputs)
-        return output.last_hidden_state.float(), mask
+        return (network or partial(_outputs, self.model, {}))(ids, mask).float(), mask
 
-    def forward(self, tokens: Tokens, rows: Rows, weights: Mapping[str, Tensor] | None = None) -> Tensor:
-        """(len(rows), d) float32 embeddings of length 1 on the device, of one padded batch; see `hidden`."""
-        hidden, mask = self.hidden(tokens, rows, weights)
+    def forward(self, tokens: Tokens, rows: Rows, network: Network | None = None) -> Tensor:
+        """(len(rows), d) float32 embeddings of length 1 on the device, of one padded batch; see `states`."""
+        states, mask = self.states(tokens, rows, network)
         part = mask.unsqueeze(-1)
-        summed = (hidden * part).sum(1)
+        summed = (states * part).sum(1)
         return normalize(summed / part.sum(1), dim=-1)
+
+    def scorer(self, weights: Mapping[str, Tensor] | None = None) -> Network:
+        """The model without gradients; `weights` stand in for its parameters of the same names.
+
+        Written out and packed where that is faster, which takes milliseconds.
+        """
+        if self.written_out:
+            return bert.Bert.of(self.model, weights)
+        return partial(_outputs, self.model, dict(weights or {}))
 
     def embeddings(
         self,
@@ -140,9 +154,10 @@ class Encoder:
     ) -> Iterator[tuple[Rows, Tensor]]:
         """(positions in `rows`, their embeddings) batch by batch, sorted by length; `rows` None: all of them."""
         every = np.arange(len(tokens)) if rows is None else np.asarray(rows, np.int64)
+        network = self.scorer(weights)
         for batch in by_length(tokens.lengths[every], self.device.budget):
             with torch.inference_mode():
-                yield batch, self.forward(tokens, every[batch], weights)
+                yield batch, self.forward(tokens, every[batch], network)
 
     def embed(
         self,
@@ -160,6 +175,12 @@ class Encoder:
             if progress:
                 progress(done, len(out))
         return out
+
+
+def _outputs(model: nn.Module, weights: dict[str, Tensor], ids: Tensor, mask: Tensor) -> Tensor:
+    inputs = {"input_ids": ids, "attention_mask": mask.long()}
+    output: Tensor = functional_call(model, weights, kwargs=inputs).last_hidden_state
+    return output
 
 
 def _key(network: nn.Module, tokenizer: Any, max_length: int) -> str:

@@ -75,7 +75,7 @@ def train(
 
     known = seen[pseudo[1]] if share else np.zeros(len(pseudo[1]), np.bool_)
     steps = recipe.steps(len(lesson.rows), bool(known.any()))
-    optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=recipe.decay)
+    optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=recipe.decay, fused=True)
     warm = max(1, round(recipe.warmup * steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda k: min((k + 1) / warm, (steps - k) / max(1, steps - warm))

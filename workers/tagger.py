@@ -25,7 +25,7 @@ from service.predictions import Spans
 from workers import alignment, baseline, lora, objective
 from workers.alignment import UNKNOWN, Aligned, Span, align
 from workers.batches import Rows, by_length, shuffled
-from workers.encoder import Encoder, Progress
+from workers.encoder import Encoder, Network, Progress
 from workers.objective import OBJECTIVES, Floats
 from workers.recipe import Recipe
 
@@ -245,7 +245,7 @@ def _train(
     parameters = [
         p.requires_grad_() for p in (*(p for pair in matrices.values() for p in pair), weight, bias)
     ]
-    optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=recipe.decay)
+    optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=recipe.decay, fused=True)
     warm = max(1, round(recipe.warmup * steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda k: min((k + 1) / warm, (steps - k) / max(1, steps - warm))
@@ -277,24 +277,24 @@ def _train(
     return _Model(matrices, whole, absent)
 
 
-def _states(encoder: Encoder, aligned: Aligned, weights: Mapping[str, Tensor] | None = None) -> Tensor:
+def _states(encoder: Encoder, aligned: Aligned, network: Network | None = None) -> Tensor:
     """(m, d) float32, of length 1: the outputs for the tokens that have a tag, of one padded batch."""
-    hidden, mask = encoder.hidden(aligned.tokens, np.arange(len(aligned)), weights)
-    return normalize(hidden[mask][torch.from_numpy(aligned.at).to(hidden.device)], dim=1)
+    states, mask = encoder.states(aligned.tokens, np.arange(len(aligned)), network)
+    return normalize(states[mask][torch.from_numpy(aligned.at).to(states.device)], dim=1)
 
 
 def _passes(
     encoder: Encoder, model: _Model, aligned: Aligned, recipe: Recipe
 ) -> Iterator[tuple[Rows, Aligned, Tensor]]:
     """(rows, their tokens, logits of these) batch by batch, sorted by length."""
-    weights = lora.merged(encoder, model.matrices, recipe)
+    network = encoder.scorer(lora.merged(encoder, model.matrices, recipe))
     for batch in by_length(aligned.tokens.lengths, encoder.device.budget):
         part = aligned.take(batch)
         with torch.inference_mode():
             yield (
                 batch,
                 part,
-                recipe.scale * (_states(encoder, part, weights) @ model.weight.T + model.bias),
+                recipe.scale * (_states(encoder, part, network) @ model.weight.T + model.bias),
             )
 
 

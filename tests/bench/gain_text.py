@@ -15,12 +15,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from tests.bench.learner import indices, read
 
 from service import gain, stopping
 from service.demo import encoder
 from service.measure import jackknife, power_law, single_label
 from service.measure.intervals import Floats
-from tests.bench.learner import indices, read
 from workers import device
 from workers.encoder import Encoder
 
