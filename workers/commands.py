@@ -32,7 +32,7 @@ def worker(
 
 def simulate(
     data: Annotated[
-        Path, typer.Option(help="JSONL or CSV with a text and its label in each line: the pool.")
+        Path, typer.Option(help="JSONL, CSV or Parquet with a text and its label in each line: the pool.")
     ],
     test: Annotated[Path, typer.Option(help="The like, to measure on.")],
     model: Annotated[str, typer.Option(help="A Hugging Face encoder, by name or folder.")],

@@ -15,8 +15,12 @@ from service.cli.views import Campaign, Curve, Job, LogEvent, Receipt, Round
 from service.errors import Conflict, Invalid, NotFound, PostilError, Unauthorized
 from service.settings import Settings
 
-Form = Literal["jsonl", "csv"]
-CONTENT_TYPES: dict[str, str] = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
+Form = Literal["jsonl", "csv", "parquet"]
+CONTENT_TYPES: dict[Form, str] = {
+    "jsonl": "application/x-ndjson",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+}
 AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 SILENCE_S = 60.0
 """An event stream that says nothing for so long, not even a ping, is taken for dead."""
@@ -74,12 +78,23 @@ class Api:
     def change(self, campaign: str, **values: Any) -> Campaign:
         return cast(Campaign, self._send("PATCH", _path(campaign), json=values).json())
 
-    def add_pool(self, campaign: str, chunks: Iterable[bytes], form: Form) -> Receipt:
-        return self._upload(f"{_path(campaign)}/pool", chunks, form)
+    def add_pool(
+        self, campaign: str, chunks: Iterable[bytes], form: Form, encoding: str = "identity"
+    ) -> Receipt:
+        """`encoding`: how the bytes are compressed, by HTTP's name for it."""
+        return self._upload(f"{_path(campaign)}/pool", chunks, form, encoding)
 
-    def add_labels(self, campaign: str, chunks: Iterable[bytes], form: Form, test: bool = False) -> Receipt:
+    def add_labels(
+        self,
+        campaign: str,
+        chunks: Iterable[bytes],
+        form: Form,
+        encoding: str = "identity",
+        test: bool = False,
+    ) -> Receipt:
         """Known labels, which train; or the test set, which measures."""
-        return self._upload(f"{_path(campaign)}/labels?set={'test' if test else 'train'}", chunks, form)
+        path = f"{_path(campaign)}/labels?set={'test' if test else 'train'}"
+        return self._upload(path, chunks, form, encoding)
 
     def rounds(self, campaign: str) -> list[Round]:
         return cast(list[Round], self._get(f"{_path(campaign)}/rounds")["rounds"])
@@ -106,7 +121,7 @@ class Api:
         raise Unreachable(f"{self.url} ended the stream of events")
 
     @contextmanager
-    def export(self, campaign: str, what: str, form: Form) -> Iterator[Iterator[bytes]]:
+    def export(self, campaign: str, what: str, form: str) -> Iterator[Iterator[bytes]]:
         """The bytes of an export, as they come."""
         with self._stream(f"{_path(campaign)}/export?what={what}&format={form}", {}, None) as response:
             yield response.iter_bytes()
@@ -120,10 +135,10 @@ class Api:
     def _get(self, path: str) -> Any:
         return self._send("GET", path).json()
 
-    def _upload(self, path: str, chunks: Iterable[bytes], form: Form) -> Receipt:
+    def _upload(self, path: str, chunks: Iterable[bytes], form: Form, encoding: str) -> Receipt:
         # The receipt comes when the last line is stored: there is no telling how long that takes.
         patient = httpx.Timeout(30.0, connect=5.0, read=None, write=None)
-        headers = {"Content-Type": CONTENT_TYPES[form]}
+        headers = {"Content-Type": CONTENT_TYPES[form], "Content-Encoding": encoding}
         return cast(
             Receipt, self._send("POST", path, content=chunks, headers=headers, timeout=patient).json()
         )

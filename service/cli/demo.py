@@ -17,7 +17,7 @@ def demo(
     ] = ROUNDS,
     pool: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Your own texts (JSONL or CSV); you label them yourself."),
+        typer.Option(metavar="FILE", help="Your own texts (JSONL, CSV or Parquet); you label them yourself."),
     ] = None,
     labels: Annotated[str | None, typer.Option(help="The labels of your own texts: a,b,c.")] = None,
     annotators: Annotated[int, typer.Option(min=1, help="Scripted annotators at work at once.")] = 1,

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from service.cli.client import Api
 from service.cli.output import say
-from service.cli.pool import counts, form_of, opened, send
+from service.cli.pool import counts, encoding_of, form_of, opened, send
 from service.cli.views import Receipt
 from service.demo import docstrings, encoder
 from service.demo.docstrings import Corpus, Example
@@ -60,10 +60,10 @@ def on_docstrings(
 
 def on_own(api: Api, file: str, labels: Sequence[str], console: Console) -> Opened:
     """A campaign on a person's own file, which the person labels. Raises Invalid where no line can be used."""
-    form = form_of(file, None)
+    form, encoding = form_of(file, None), encoding_of(file)
     with opened(file) as (source, size):
         name = _create(api, Path(file).stem, labels, "")
-        receipt = send(source, size, file, partial(api.add_pool, name, form=form), console)
+        receipt = send(source, size, file, partial(api.add_pool, name, form=form, encoding=encoding), console)
     _tell(file, receipt, console)
     if receipt["received"] <= receipt["rejected"]:
         raise Invalid(f"{file}: no line of it could be used", "--pool")

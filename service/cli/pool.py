@@ -10,6 +10,7 @@ import typer
 
 from service.cli.connect import connect
 from service.cli.output import AsJson, print_json, progress
+from service.pool import compression
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 labels_app = typer.Typer(no_args_is_help=True)
 
-Form = Literal["jsonl", "csv"]
-SUFFIXES: dict[str, Form] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+Form = Literal["jsonl", "csv", "parquet"]
+SUFFIXES: dict[str, Form] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 CHUNK_BYTES = 1 << 18
 SHOWN_AT_MOST = 20
 
 Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
-File = Annotated[str, typer.Argument(help="JSONL or CSV file; - for standard input.")]
+File = Annotated[
+    str,
+    typer.Argument(help="JSONL, CSV or Parquet file, plain or compressed (.gz, .zst); - for standard input."),
+]
 Format = Annotated[Form | None, typer.Option("--format", help="Where the file's suffix does not tell.")]
 
 
@@ -42,10 +46,10 @@ def _labels() -> None:
 @app.command("add")
 def add_pool(campaign: Name, file: File, format: Format = None, json: AsJson = False) -> None:
     """Add unlabeled texts: a JSON object or CSV record each, with `text`, and `id`, `domain`, `meta` if wished."""
-    form = form_of(file, format)
+    form, encoding = form_of(file, format), encoding_of(file)
     with connect() as api, opened(file) as (source, size):
         api.campaign(campaign)  # a wrong name shows before the first byte is sent
-        receipt = send(source, size, file, lambda chunks: api.add_pool(campaign, chunks, form))
+        receipt = send(source, size, file, lambda chunks: api.add_pool(campaign, chunks, form, encoding))
     _print(receipt, json)
 
 
@@ -61,10 +65,12 @@ def add_labels(
 ) -> None:
     """Add labels that are known: records with `label`, `labels` or `spans`, by the campaign's problem, and `text`, or
     the `id` of a text in the pool."""
-    form = form_of(file, format)
+    form, encoding = form_of(file, format), encoding_of(file)
     with connect() as api, opened(file) as (source, size):
         api.campaign(campaign)
-        receipt = send(source, size, file, lambda chunks: api.add_labels(campaign, chunks, form, test))
+        receipt = send(
+            source, size, file, lambda chunks: api.add_labels(campaign, chunks, form, encoding, test)
+        )
     _print(receipt, json)
 
 
@@ -72,12 +78,19 @@ def form_of(file: str, format: Form | None) -> Form:
     """The format as told, else by the file's suffix; raises Invalid where neither says."""
     from service.errors import Invalid
 
-    found = format or SUFFIXES.get(Path(file).suffix.lower())
+    suffixes = [suffix.lower() for suffix in Path(file).suffixes]
+    found = format or SUFFIXES.get(next((s for s in reversed(suffixes) if s not in compression.SUFFIXES), ""))
     if found is None:
         raise Invalid(
-            f"{file}: neither .jsonl, .ndjson nor .csv: say --format jsonl or --format csv", "--format"
+            f"{file}: neither .jsonl, .ndjson, .csv nor .parquet: say --format jsonl, csv or parquet",
+            "--format",
         )
     return found
+
+
+def encoding_of(file: str) -> str:
+    """How the file's bytes are compressed, by its suffix, as HTTP calls it."""
+    return compression.SUFFIXES.get(Path(file).suffix.lower(), "identity")
 
 
 @contextmanager

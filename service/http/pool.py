@@ -18,7 +18,10 @@ from service.store import rounds, uploads
 
 
 async def add(api: Api, c: str, request: Request) -> Response:
-    """Add examples to the pool, as JSON Lines or CSV: text and, where there are, id, domain, meta, and what is known.
+    """Add examples to the pool, as JSON Lines, CSV or Parquet.
+
+    Each has text and, where there are, id, domain, meta, and what is known; other columns of a table go into `meta`.
+    The body may be compressed, as Content-Encoding says: gzip or zstd.
 
     What is known is, by the campaign's problem, a `label` (string), `labels` (list of strings; in CSV with | between
     them) or `spans` (list of {start, end, label} or [start, end, label], in characters; in CSV as JSON). An empty list

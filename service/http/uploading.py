@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from service.http.api import Api
+from service.pool import compression
 from service.pool.lines import Line, read
 from service.pool.pool import Receipt, ingest
 from service.records import Campaign
@@ -29,7 +30,9 @@ FORMS = {
     "application/jsonl": "jsonl",
     "application/json-lines": "jsonl",
     "text/csv": "csv",
+    "application/vnd.apache.parquet": "parquet",
 }
+ENCODINGS = ("identity", *compression.SUFFIXES.values())
 MAX_KEY_CHARS = 200
 TOUCH_S = 15.0
 
@@ -43,12 +46,12 @@ async def upload(
 
     With the Idempotency-Key of an upload that is done the answer is that upload's receipt, and nothing is stored.
     """
-    form = _form(request)
+    form, encoding = _form(request), _encoding(request)
     key = _key(request)
     campaign, begun = await run_in_threadpool(_begin, api, c, kind, key)
     if begun.receipt is not None:
         return await _again(request, begun.receipt)
-    work = partial(_take, api, campaign, begun, request, form, store, text_required)
+    work = partial(_take, api, campaign, begun, request, form, encoding, store, text_required)
     try:
         receipt = await anyio.to_thread.run_sync(work, limiter=api.upload_limit)
     except ClientDisconnect:
@@ -76,6 +79,7 @@ def _take(
     begun: Upload,
     request: Request,
     form: str,
+    encoding: str,
     store: Store,
     text_required: bool,
 ) -> Receipt:
@@ -88,6 +92,8 @@ def _take(
 
     try:
         chunks = _chunks(api, begun, request)
+        if encoding != "identity":
+            chunks = compression.unpacked(chunks, encoding)
         lines = read(chunks, form, campaign.text_field, text_required, campaign.problem)
         ingest(lines, receipt, commit)
     except BaseException:
@@ -123,13 +129,17 @@ def _end(api: Api, campaign: Campaign, begun: Upload, state: str, receipt: Recei
 
 
 def _form(request: Request) -> str:
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        raise HTTPException(415, f"the body is encoded as {encoding}: send it as it is")
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type not in FORMS:
         raise HTTPException(415, f"Content-Type is {media_type or 'missing'}: send {', '.join(FORMS)}")
     return FORMS[media_type]
+
+
+def _encoding(request: Request) -> str:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ENCODINGS:
+        raise HTTPException(415, f"Content-Encoding is {encoding}: send {', '.join(ENCODINGS)}")
+    return encoding
 
 
 def _key(request: Request) -> str | None:

@@ -1,4 +1,4 @@
-"""From an upload's bytes to examples: JSONL or CSV, line by line, in constant memory.
+"""From an upload's bytes to examples: JSONL, CSV or Parquet, line by line, in constant memory.
 
 A bad line is yielded as a Rejection with its number and reason, and the next line is read. Whether an answer's labels
 and offsets fit the campaign and the text is not looked at here.
@@ -13,6 +13,7 @@ import msgspec
 from service import answers
 from service.answers import Answer
 from service.errors import Invalid
+from service.pool import parquet
 from service.records import Example
 
 MAX_LINE_BYTES = 1 << 20
@@ -29,7 +30,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """A line that cannot be used, and why. Lines are counted from 1, a CSV's header included."""
+    """A line that cannot be used, and why. Lines are counted from 1, a CSV's header included; of Parquet, rows."""
 
     line: int
     reason: str
@@ -42,21 +43,31 @@ def read(
     text_required: bool = True,
     problem: str = "single_label",
 ) -> Iterator[Line | Rejection]:
-    """Examples out of `chunks`; `form` is "jsonl" or "csv", `problem` that of the campaign."""
-    lines = _lines(chunks)
-    raw = _csv_objects(lines, text_field, text_required) if form == "csv" else _json_objects(lines)
-    for number, found in raw:
+    """Examples out of `chunks`; `form` is "jsonl", "csv" or "parquet", `problem` that of the campaign."""
+    for number, found in _objects(chunks, form, text_field, text_required):
         if isinstance(found, str):
             yield Rejection(number, found)
             continue
         try:
             if form == "csv":
                 found = _from_cells(found, text_field, problem)
+            elif form == "parquet":
+                found = _from_columns(found, text_field)
             example, truncated = _example(found, text_field, text_required, problem)
         except Invalid as error:
             yield Rejection(number, str(error))
         else:
             yield Line(number, example, truncated)
+
+
+def _objects(
+    chunks: Iterable[bytes], form: str, text_field: str, text_required: bool
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """(number, fields, or why there are none)."""
+    if form == "parquet":
+        return enumerate(parquet.rows(chunks), 1)
+    lines = _lines(chunks)
+    return _csv_objects(lines, text_field, text_required) if form == "csv" else _json_objects(lines)
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes | None]]:
@@ -142,6 +153,15 @@ def _from_cells(cells: dict[str, str], text_field: str, problem: str) -> dict[st
     if cells.get(field) is not None and (cells[field] or problem != "single_label"):
         found[field] = answers.from_cell(problem, cells[field])
     return found | ({"meta": meta} if meta else {})
+
+
+def _from_columns(row: dict[str, Any], text_field: str) -> dict[str, Any]:
+    """Columns that say nothing to Postil are `meta`, beside what a column of that name has."""
+    known = {"id", "domain", "meta", text_field, *answers.FIELDS.values()}
+    rest = {name: value for name, value in row.items() if name not in known and value is not None}
+    found = {name: value for name, value in row.items() if name in known}
+    meta = found.get("meta")
+    return found | ({"meta": rest | (meta if isinstance(meta, dict) else {})} if rest else {})
 
 
 def _example(

@@ -1,10 +1,13 @@
 """Uploads from the command line, against a real API."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from service.cli.client import Api
@@ -41,6 +44,26 @@ def test_csv_by_suffix_and_standard_input_by_format(
 
     assert json.loads(by_suffix.out)["added"] == 2
     assert by_format.out == "received 1, added 1, rejected 0\n"
+
+
+def test_a_compressed_file(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
+    name = campaign(api, "compressed")
+    file = tmp_path / "texts.csv.gz"
+    file.write_bytes(gzip.compress(b"id,text\n1,alpha\n2,beta\n"))
+
+    assert postil("pool", "add", name, str(file)).out == "received 2, added 2, rejected 0\n"
+    file.write_bytes(b"plain")
+    assert "cannot be read as gzip" in postil("pool", "add", name, str(file)).err
+
+
+def test_a_parquet_file(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
+    name = campaign(api, "parquet")
+    pq.write_table(pa.table({"text": ["one", None], "label": ["good", None]}), tmp_path / "texts.parquet")
+
+    ran = postil("labels", "add", name, str(tmp_path / "texts.parquet"), "--test")
+
+    assert ran.out == "received 2, added 1, rejected 1\n"
+    assert ran.err == "  line 2: 'text' is missing: give the text as a string\n"
 
 
 def test_a_file_of_which_nothing_can_be_used_fails(postil: Callable[..., Any], api: Api) -> None:
@@ -98,7 +121,7 @@ def test_files_that_cannot_be_sent(postil: Callable[..., Any], api: Api, tmp_pat
     suffix = postil("pool", "add", name, str(tmp_path / "texts.txt"))
 
     assert missing.err == f"error: {tmp_path / 'none.jsonl'} cannot be read: No such file or directory\n"
-    assert "say --format jsonl or --format csv" in suffix.err
+    assert "say --format jsonl, csv or parquet" in suffix.err
     assert (missing.status, suffix.status) == (1, 1)
 
 
@@ -106,6 +129,8 @@ def test_the_format_told_wins_over_the_suffix() -> None:
     assert form_of("a.csv", None) == "csv"
     assert form_of("a.ndjson", None) == "jsonl"
     assert form_of("a.csv", "jsonl") == "jsonl"
+    assert form_of("a.b.jsonl.gz", None) == "jsonl"
+    assert form_of("a.csv.zst", None) == "csv"
     with pytest.raises(Invalid):
         form_of("-", None)
 

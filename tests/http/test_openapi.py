@@ -76,6 +76,7 @@ def test_bodies_queries_and_headers(document: dict[str, Any]) -> None:
         "application/jsonl",
         "application/json-lines",
         "text/csv",
+        "application/vnd.apache.parquet",
     }
     labels = described["POST", "/v1/campaigns/{c}/labels"]["parameters"]
     assert [(one["name"], one["in"]) for one in labels] == [

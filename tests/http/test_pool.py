@@ -1,16 +1,18 @@
+import gzip
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import pyarrow as pa
 import pytest
 
 from service.pool.pool import BATCH
 from service.store import uploads
 from tests.http.conftest import Served, wait_for
 
-ACCEPTED = "application/x-ndjson, application/jsonl, application/json-lines, text/csv"
+ACCEPTED = "application/x-ndjson, application/jsonl, application/json-lines, text/csv, application/vnd.apache.parquet"
 
 
 def lines(*objects: dict[str, Any]) -> str:
@@ -70,6 +72,26 @@ def test_many_batches_in_small_chunks(served: Served) -> None:
     assert served.http.get(f"/v1/campaigns/{c}").json()["status"]["examples"] == 2 * BATCH + 7
 
 
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [("gzip", gzip.compress), ("zstd", lambda data: pa.compress(data, "zstd", asbytes=True))],
+)
+def test_a_compressed_upload(served: Served, encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    c = served.campaign()["id"]
+    packed = pack(many(0, 2 * BATCH + 7).encode())
+    headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": encoding}
+    path = f"/v1/campaigns/{c}/pool"
+
+    broken = served.http.post(path, content=packed[: len(packed) // 2], headers=headers)
+    stored = served.http.get(f"/v1/campaigns/{c}").json()["status"]["examples"]
+    whole = served.http.post(path, content=packed, headers=headers)
+
+    assert broken.status_code == 422
+    assert broken.json()["detail"].startswith(f"cannot be read as {encoding}")
+    assert 0 < stored < 2 * BATCH + 7
+    assert whole.json() == receipt(received=2 * BATCH + 7, added=2 * BATCH + 7 - stored, duplicates=stored)
+
+
 def test_an_upload_moves_the_campaign(served: Served) -> None:
     c = served.campaign()["id"]
     served.post_lines(f"/v1/campaigns/{c}/pool", lines({"text": "one"}))
@@ -85,7 +107,7 @@ def test_an_upload_moves_the_campaign(served: Served) -> None:
     [
         ({"Content-Type": "application/json"}, f"Content-Type is application/json: send {ACCEPTED}"),
         ({"Content-Type": ""}, f"Content-Type is missing: send {ACCEPTED}"),
-        ({"Content-Encoding": "gzip"}, "the body is encoded as gzip: send it as it is"),
+        ({"Content-Encoding": "br"}, "Content-Encoding is br: send identity, gzip, zstd"),
     ],
 )
 def test_other_forms_are_refused(served: Served, headers: dict[str, str], words: str) -> None:

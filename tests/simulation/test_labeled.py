@@ -2,6 +2,8 @@ import gzip
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from service.errors import Invalid
@@ -33,6 +35,21 @@ def test_csv_and_gzip(tmp_path: Path) -> None:
         file.write('{"body": "three", "label": "x"}\n')
     names, pool, measured = labeled.read(tmp_path / "a.csv", tmp_path / "b.jsonl.gz", "body", "single_label")
     assert (names, pool.texts, measured.texts) == (["x", "y"], ["one", "two"], ["three"])
+
+
+def test_parquet_and_zstd(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["one", "two"], "label": ["x", "y"]}), tmp_path / "a.parquet")
+    (tmp_path / "b.csv.zst").write_bytes(pa.compress(b"text,label\nthree,x\n", "zstd", asbytes=True))
+    names, pool, measured = labeled.read(
+        tmp_path / "a.parquet", tmp_path / "b.csv.zst", "text", "single_label"
+    )
+    assert (names, pool.texts, measured.texts) == (["x", "y"], ["one", "two"], ["three"])
+
+
+def test_a_file_that_is_not_what_its_name_says(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.gz").write_text("plain")
+    with pytest.raises(Invalid, match=r"a\.jsonl\.gz: cannot be read as gzip"):
+        labeled.read(tmp_path / "a.jsonl.gz", tmp_path / "none", "text", "single_label")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Labeled files: a pool whose answers are known, and the test set beside it."""
 
-import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service import answers
 from service.errors import Invalid
-from service.pool import lines
+from service.pool import compression, lines
 from service.pool.text import digest, role_key
 from workers.coding import classes
 
@@ -35,8 +35,9 @@ class Labeled:
 def read(data: Path, test: Path, text_field: str, problem: str) -> tuple[list[str], Labeled, Labeled]:
     """(labels, pool, test set) of two files; labels are all that occur in either, sorted.
 
-    JSONL or CSV, by the name's end, plain or gzipped. As in a campaign, a text that occurs twice counts once, and what
-    is like a text of the test set does not train. Raises Invalid for lines without a text or an answer.
+    JSONL, CSV or Parquet, by the name's end, plain or compressed (.gz, .zst). As in a campaign, a text that occurs
+    twice counts once, and what is like a text of the test set does not train. Raises Invalid for lines without a text
+    or an answer.
     """
     pool, measured = dict(_pairs(data, text_field, problem)), dict(_pairs(test, text_field, problem))
     forbidden = {role_key(text) for text in measured}
@@ -64,7 +65,7 @@ def _labels(answer: answers.Answer) -> list[str]:
 
 def _pairs(path: Path, text_field: str, problem: str) -> Iterator[tuple[str, answers.Answer]]:
     seen: set[bytes] = set()
-    form = "csv" if path.name.removesuffix(".gz").endswith(".csv") else "jsonl"
+    form = next((form for form in ("csv", "parquet") if f".{form}" in path.suffixes[-2:]), "jsonl")
     for line in lines.read(_chunks(path), form, text_field, problem=problem):
         if isinstance(line, lines.Rejection):
             raise Invalid(f"{path}, line {line.line}: {line.reason}", "data")
@@ -79,8 +80,11 @@ def _pairs(path: Path, text_field: str, problem: str) -> Iterator[tuple[str, ans
 
 def _chunks(path: Path) -> Iterator[bytes]:
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
-    except OSError as error:
-        raise Invalid(f"{path} cannot be read: {error}", "data") from None
+        with path.open("rb") as file:
+            chunks = iter(partial(file.read, CHUNK), b"")
+            encoding = compression.SUFFIXES.get(path.suffix)
+            yield from chunks if encoding is None else compression.unpacked(chunks, encoding)
+    except (OSError, Invalid) as error:
+        raise Invalid(
+            f"{path}: {error}" if isinstance(error, Invalid) else f"{path} cannot be read: {error}", "data"
+        ) from None
