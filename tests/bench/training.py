@@ -72,7 +72,6 @@ def main() -> None:
         lines.append((theirs, ours, *accuracies))
         print(f"{seed:4} {theirs:8.1f} s  {accuracies[0]:.3f} {ours:8.1f} s  {accuracies[1]:.3f}", flush=True)
     took, needed, before, now = np.array(lines).T
-    mean, half = interval(now - before)
     print(
         json.dumps(
             {
@@ -80,7 +79,7 @@ def main() -> None:
                 "threads": arguments.threads,
                 "precision": str(base.device.dtype).removeprefix("torch."),
                 "vs_trainer": round(float(np.median(took / needed)), 1),
-                "accuracy_difference": [round(one, 4) for one in (mean, mean - half, mean + half)],
+                "accuracy_difference": [round(one, 4) for one in interval(now - before)],
             }
         )
     )
@@ -146,12 +145,13 @@ def ask(model: Peft, some: list[str]) -> NDArray[np.int64]:
     return np.concatenate(found)
 
 
-def interval(differences: NDArray[np.float64]) -> tuple[float, float]:
-    """(mean, half the 95 % interval) by Student's t."""
-    n = len(differences)
+def interval(differences: NDArray[np.float64]) -> list[float]:
+    """The mean and, of two differences and more, the ends of its 95 % interval by Student's t."""
+    n, mean = len(differences), float(differences.mean())
     if n < 2:
-        return float(differences.mean()), float("inf")
-    return float(differences.mean()), float(student.ppf(0.975, n - 1) * differences.std(ddof=1) / n**0.5)
+        return [mean]
+    half = float(student.ppf(0.975, n - 1) * differences.std(ddof=1) / n**0.5)
+    return [mean, mean - half, mean + half]
 
 
 if __name__ == "__main__":
