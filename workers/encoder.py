@@ -104,11 +104,6 @@ class Encoder:
     def padding(self) -> int:
         return int(self.tokenizer.pad_token_id or 0)
 
-    @property
-    def written_out(self) -> bool:
-        """Whether `workers.bert` takes the place of the model's own forward pass."""
-        return self.device.name == "cpu" and bert.fits(self.model)
-
     def tokenize(self, texts: Sequence[str], progress: Progress | None = None) -> Tokens:
         """Tokens of `texts`, special ones included, cut at `max_length`."""
         vocabulary, unknown = len(self.tokenizer), self.tokenizer.unk_token_id
@@ -142,7 +137,7 @@ class Encoder:
 
         Written out and packed where that is faster, which takes milliseconds.
         """
-        if self.written_out:
+        if self.device.name == "cpu" and bert.fits(self.model):
             return bert.Bert.of(self.model, weights)
         return partial(_outputs, self.model, dict(weights or {}))
 

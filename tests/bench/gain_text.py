@@ -2,9 +2,10 @@
 
     python -m tests.bench.gain_text docstrings FOLDER ... [--campaigns 60]
 
-Sets as in `tests.bench.learner`. The learner is logistic regression on the base model's embeddings; each round adds
-40 texts of the smallest margins and 5 random ones, on which a reference is trained. 400 random texts measure; half
-of the set, kept apart, tells the truth, and so does random learning, in the mean of many draws.
+A FOLDER has train.jsonl and test.jsonl with `text` and `label`; `docstrings` is the demo's own text. The learner is
+logistic regression on the base model's embeddings; each round adds 40 texts of the smallest margins and 5 random
+ones, on which a reference is trained. 400 random texts measure; half of the set, kept apart, tells the truth, and so
+does random learning, in the mean of many draws.
 """
 
 import argparse
@@ -15,12 +16,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from tests.bench.learner import indices, read
 
 from service import gain, stopping
 from service.demo import encoder
 from service.measure import jackknife, power_law, single_label
 from service.measure.intervals import Floats
+from tests.bench import texts
 from workers import device
 from workers.encoder import Encoder
 
@@ -70,11 +71,11 @@ def main() -> None:
 
 
 def _halves(base: Encoder, name: str) -> tuple[Part, Part]:
-    (texts, labels), (test_texts, test_labels) = read(name)
-    texts, labels = texts + test_texts, labels + test_labels
-    rows = np.random.default_rng(0).permutation(len(texts))[:MOST]
-    embedded = base.embed(base.tokenize([texts[row] for row in rows])).astype(np.float64)
-    classes = indices([labels[row] for row in rows], sorted(set(labels)))
+    read = texts.read(None if name == "docstrings" else Path(name))
+    every = read.texts + read.test_texts
+    rows = np.random.default_rng(0).permutation(len(every))[:MOST]
+    embedded = base.embed(base.tokenize([every[row] for row in rows])).astype(np.float64)
+    classes = np.concatenate([read.classes, read.test_classes])[rows]
     half = len(rows) // 2
     return Part(embedded[:half], classes[:half]), Part(embedded[half:], classes[half:])
 

@@ -84,7 +84,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
             chunks = iter(partial(file.read, CHUNK), b"")
             encoding = compression.SUFFIXES.get(path.suffix)
             yield from chunks if encoding is None else compression.unpacked(chunks, encoding)
-    except (OSError, Invalid) as error:
-        raise Invalid(
-            f"{path}: {error}" if isinstance(error, Invalid) else f"{path} cannot be read: {error}", "data"
-        ) from None
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error}", "data") from None
+    except Invalid as error:
+        raise Invalid(f"{path}: {error}", "data") from None
