@@ -58,6 +58,9 @@ def simulate(
     holdout: Annotated[
         int, typer.Option(help="Labels that only measure, as in a campaign without a test set.")
     ] = 0,
+    score_rows: Annotated[
+        int, typer.Option(help="Examples scored after each batch, the others guessed at, as in a large pool.")
+    ] = 10_000,
 ) -> None:
     """Replay a labeled file as campaigns, and see what each strategy would have made of your labels.
 
@@ -83,4 +86,5 @@ def simulate(
         jobs,
         frozen,
         holdout,
+        score_rows,
     )

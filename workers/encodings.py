@@ -12,6 +12,8 @@ from sqlalchemy import Row
 from service.files import Files
 from service.records import Campaign, Place
 
+Ints = NDArray[np.int64]
+
 EMBEDDINGS = "embeddings.npy"
 """Of an encoded shard: (rows, d) float16."""
 ROWS, PROBABILITIES, COMMITTEE = "rows.npy", "probabilities.npy", "committee.npy"
@@ -20,14 +22,16 @@ SPANS, CONFIDENCE, TOKEN_UNCERTAINTY = "spans.npy", "confidence.npy", "token_unc
 """Instead of probabilities, where spans are asked for: as in `service.predictions.Spans`; (rows, 2) float32."""
 
 
-def embeddings(files: Files, encodings: dict[int, Row[Any]], places: Sequence[Place]) -> NDArray[np.float16]:
-    """(n, d) base embeddings in the order of `places`, whose shards are all encoded."""
+def embeddings(
+    files: Files, encodings: dict[int, Row[Any]], numbers: Ints, rows: Ints
+) -> NDArray[np.float16]:
+    """(n, d) base embeddings of n rows of shards, which are all encoded."""
     found: NDArray[np.float16] | None = None
-    for number, at, rows in by_shard(places):
+    for number, at, inside in by_shard(numbers, rows):
         stored = np.load(files.path(encodings[number].path) / EMBEDDINGS, mmap_mode="r")
         if found is None:
-            found = np.empty((len(places), stored.shape[1]), dtype=np.float16)
-        found[at] = stored[rows]
+            found = np.empty((len(rows), stored.shape[1]), dtype=np.float16)
+        found[at] = stored[inside]
     return np.empty((0, 0), dtype=np.float16) if found is None else found
 
 
@@ -46,11 +50,16 @@ def prototypes(files: Files, campaign: Campaign) -> NDArray[np.float32] | None:
     return found
 
 
-def by_shard(places: Sequence[Place]) -> list[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
-    """(shard, positions in `places`, rows in the shard), by shard."""
-    numbers = np.array([place.shard for place in places], dtype=np.int64)
-    rows = np.array([place.row for place in places], dtype=np.int64)
-    return [
-        (int(number), np.flatnonzero(numbers == number), rows[numbers == number])
-        for number in np.unique(numbers)
-    ]
+def split(places: Sequence[Place]) -> tuple[Ints, Ints]:
+    """(shard, row) of each."""
+    table = np.array([(place.shard, place.row) for place in places], dtype=np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def by_shard(numbers: Ints, rows: Ints) -> list[tuple[int, Ints, Ints]]:
+    """(shard, where it is among `numbers`, its rows), by shard."""
+    found = []
+    for number in np.unique(numbers):
+        at = np.flatnonzero(numbers == number)
+        found.append((int(number), at, rows[at]))
+    return found

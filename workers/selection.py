@@ -94,7 +94,7 @@ def describe(files: Files, now: Situation, picks: Sequence[Pick], ranks: Sequenc
     positions = np.array([pick.position for pick in picks], dtype=np.int64)
     places = now.pool.places(positions)
     found: dict[int, dict[str, Any]] = {}
-    for number, at, rows in encodings.by_shard(places):
+    for number, at, rows in encodings.by_shard(now.pool.numbers[positions], now.pool.rows[positions]):
         content = shards.examples(files, now.pool.contents[number], rows.tolist())
         found.update(zip(at.tolist(), content, strict=True))
     shown = predictions(now, positions)

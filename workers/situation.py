@@ -179,7 +179,7 @@ def load(
         draws=drawn,
         scores=_scores(connection, files, campaign, whole, round_) if round_ else None,
         encoded=np.isin(whole.numbers, list(encoded)),
-        embeddings=lambda at: encodings.embeddings(files, encoded, whole.places(at)),
+        embeddings=lambda at: encodings.embeddings(files, encoded, whole.numbers[at], whole.rows[at]),
         prototypes=encodings.prototypes(files, campaign),
         labels=_classes(campaign, whole, known),
         label_sets=_label_sets(campaign, known),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from service.predictions import ADAPTER, BASELINE, CONTROL, Spans
 from workers import learner, tagger
+from workers.candidates import LEAST_ROWS, PROBE_ROWS, Probe
 from workers.corpus import Corpus
 from workers.encoder import Encoder, Progress
 from workers.learner import Fitted
@@ -94,6 +95,25 @@ def take(
         rate,
         train_seconds,
     )
+
+
+def probe(
+    problem: str,
+    encoder: Encoder,
+    fitted: Fitted | Tagger,
+    corpus: Corpus,
+    rows: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> Probe | None:
+    """Distilled from what the adapter says of some of these rows of the corpus; None where they are too few."""
+    if len(rows) < LEAST_ROWS:
+        return None
+    some = rng.choice(rows, min(PROBE_ROWS, len(rows)), replace=False)
+    if isinstance(fitted, Tagger):
+        said = tagger.predict(encoder, fitted, corpus.some_texts(some)).token_uncertainty
+    else:
+        said = learner.predict(encoder, fitted, corpus.tokens, corpus.base, some).probabilities
+    return Probe.distill(problem, corpus.base[some], said)
 
 
 @dataclass(frozen=True, eq=False)

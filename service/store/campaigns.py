@@ -28,7 +28,7 @@ class NewCampaign(msgspec.Struct, frozen=True):
     low_water: int = 100
     random_share: float = 0.2
     holdout_size: int = 400
-    score_seconds: float = 120.0
+    score_seconds: float = 60.0
 
 
 def create(connection: Connection, new: NewCampaign) -> Campaign:

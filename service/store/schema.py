@@ -234,6 +234,7 @@ round = Table(
     Column(
         "predictions", Text
     ),  # folder: what is predicted of hold-out and test examples (service.predictions)
+    Column("candidates", Text),  # folder: which examples it scores (workers.scoring)
     Column("metrics", JSON),
     Column("train_seconds", Float),
     Column("score_seconds", Float),

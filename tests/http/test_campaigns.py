@@ -14,7 +14,7 @@ DEFAULTS = {
     "budget": None,
     "random_share": 0.2,
     "holdout_size": 400,
-    "score_seconds": 120.0,
+    "score_seconds": 60.0,
     "paused": False,
     "warnings": [],
     "label_studio": None,

@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from strategies import registry
 from tests.learner.conftest import FILLER, TOPICS, build_encoder
+from workers import candidates
 from workers.coding import classes
 from workers.corpus import Corpus
 from workers.simulation import simulation
@@ -72,6 +74,24 @@ def test_a_campaign_again_is_the_same(prepared: tuple[Stage, Any]) -> None:
     assert one[-1]["accuracy"] > 0.8
     assert all(0 <= point[name] <= 1 for point in one for name in ("accuracy", "macro_f1", "ece"))
     assert all(point["train_s"] > 0 for point in one)
+
+
+def test_time_for_a_part_of_the_pool(prepared: tuple[Stage, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given time for 120 of 300 texts, then no more are scored after a batch, and others in the next."""
+    stage, encoder = prepared
+    read: list[NDArray[np.int64]] = []
+    choose = candidates.choose
+
+    def noted(*given: Any) -> NDArray[np.int64]:
+        read.append(choose(*given))
+        return read[-1]
+
+    monkeypatch.setattr(candidates, "choose", noted)
+    plan = msgspec.structs.replace(PLAN, score_rows=120)
+    points = list(replay(stage, plan, Run("margin", 0), encoder))
+    assert points[-1]["labels"] == 40
+    assert [len(rows) for rows in read] == [120, 120, 120]
+    assert len(np.unique(np.concatenate(read))) > 120
 
 
 def test_a_holdout_measures_and_never_trains(prepared: tuple[Stage, Any]) -> None:

@@ -71,7 +71,8 @@ def run(held: Held) -> None:
         )
         jobs.hint(connection, campaign.id, "sync")
     for old in range(max(1, number - 3), number - 1):
-        held.context.files.remove(f"scores/{campaign.id}/{old}")
+        for kind in ("scores", "candidates"):
+            held.context.files.remove(f"{kind}/{campaign.id}/{old}")
 
 
 def _head(queue: list[Row[Any]], people: int) -> set[int]:

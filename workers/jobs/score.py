@@ -1,12 +1,11 @@
-"""What the round's adapter says of one shard's examples; of a random part of them where time is short."""
+"""What the round's adapter says of one shard's candidates."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.pool import shards
 from service.store import campaigns, rounds
 from strategies import registry
-from workers import learner, tagger
+from workers import learner, scoring, tagger
 from workers.encodings import (
     COMMITTEE,
     CONFIDENCE,
@@ -30,7 +29,7 @@ def run(held: Held) -> None:
         encoding = rounds.encodings(connection, campaign.id, campaign.encoder)[shard]
     encoder = held.context.encoder(campaign.model)
     fitted = held.context.fitted(encoder, round_.adapter)
-    rows = sample(encoding.rows, round_.metrics["score_share"], round_.seed, number, shard)
+    rows = scoring.rows(files, round_.candidates, shard)
 
     def telling(done: int, total: int) -> None:
         held.progress(done, total, f"round {number}: scoring the pool")
@@ -62,11 +61,3 @@ def run(held: Held) -> None:
             seconds = predictions.seconds
     with held.effects() as connection:
         rounds.add_score(connection, campaign.id, number, shard, name, len(rows), seconds)
-
-
-def sample(rows: int, share: float, seed: int, round_: int, shard: int) -> NDArray[np.int64]:
-    """Which rows of a shard are scored: all, or a random share, the same whenever it is asked."""
-    if share >= 1:
-        return np.arange(rows, dtype=np.int64)
-    rng = np.random.default_rng([seed, round_, shard])
-    return np.sort(rng.choice(rows, size=max(1, round(rows * share)), replace=False))

@@ -15,7 +15,7 @@ from service.pool.text import draws
 from service.predictions import ADAPTER, BASELINE
 from service.records import HEADLINES, Campaign, Place
 from service.store import campaigns, events, labels, rounds, selections
-from workers import adapter, encodings, learner, tagger
+from workers import adapter, encodings, learner, scoring, tagger
 from workers.coding import classes
 from workers.corpus import Corpus, words
 from workers.encoder import Encoder
@@ -24,7 +24,7 @@ from workers.learner import Fitted
 from workers.situation import Pool
 from workers.tagger import Tagger
 from workers.tokens import Tokens, concat
-from workers.turn import Labels, take
+from workers.turn import Labels, probe, take
 
 RATE_ROWS = 100
 """Fewer rows say too little of how fast the pool will be scored."""
@@ -77,12 +77,21 @@ def run(held: Held) -> None:
     if len(places) < RATE_ROWS:
         rate = _rate(encoder, fitted, corpus, round_.seed)
     pool_rows = sum(row.rows for row in sealed)
+    held.progress(0, 1, f"round {number}: choosing what to score")
+    spare = np.arange(len(own), len(corpus))
+    plan, planned_shards, planned = scoring.plan(
+        held,
+        campaign,
+        round_,
+        round(campaign.score_seconds * rate),
+        lambda: probe(campaign.problem, encoder, fitted, corpus, spare, np.random.default_rng(round_.seed)),
+    )
     facts = {
         "trained_on": len(usable),
         "near_measured": len(train) - len(usable),
         "control_labels": int(taught.control.sum()),
         "rate": rate,
-        "score_share": min(1.0, campaign.score_seconds * rate / max(1, pool_rows)),
+        "score_share": planned / max(1, pool_rows),
         "thresholds": turn.thresholds,
     }
     adapter_name = held.folder(f"adapters/{campaign.id}/r{number}")
@@ -105,8 +114,10 @@ def run(held: Held) -> None:
             campaign.id,
             number,
             state="scoring",
+            shards=planned_shards,
             adapter=adapter_name,
             predictions=predictions_name,
+            candidates=plan,
             metrics=facts | {"behind": behind(sat)},
             train_seconds=train_seconds,
         )
@@ -118,8 +129,8 @@ def run(held: Held) -> None:
             trained_on=len(usable),
             **scores,
             seconds=round(train_seconds, 1),
-            scoring_rows=round(pool_rows * facts["score_share"]),
-            scoring_seconds=round(pool_rows * facts["score_share"] / rate, 1),
+            scoring_rows=planned,
+            scoring_seconds=round(planned / rate, 1),
         )
 
 
@@ -186,11 +197,11 @@ def _read(
         read = Corpus(tokens, encoder.embed(tokens))
     base: NDArray[np.float16] = np.empty((0, encoder.dimension), np.float16)
     if places:
-        base = encodings.embeddings(files, encoded, places)
+        base = encodings.embeddings(files, encoded, *encodings.split(places))
 
     def texts(rows: NDArray[np.integer]) -> list[str]:
         found: dict[int, str] = {}
-        for number, at, inside in encodings.by_shard([places[row] for row in rows]):
+        for number, at, inside in encodings.by_shard(*encodings.split([places[row] for row in rows])):
             content = shards.examples(files, contents[number], inside.tolist())
             found.update(zip(at.tolist(), (one["text"] for one in content), strict=True))
         return [found[at] for at in range(len(rows))]
@@ -202,7 +213,7 @@ def _tokens(held: Held, encoded: dict[int, Row[Any]], places: list[Place]) -> To
     """Tokens of these examples, in their order."""
     order: list[NDArray[np.int64]] = []
     parts: list[Tokens] = []
-    for number, at, rows in encodings.by_shard(places):
+    for number, at, rows in encodings.by_shard(*encodings.split(places)):
         parts.append(Tokens.load(held.context.files.path(encoded[number].path)).take(rows))
         order.append(at)
     if not parts:

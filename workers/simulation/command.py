@@ -38,6 +38,7 @@ def run(
     jobs: int,
     frozen: bool,
     holdout: int = 0,
+    score_rows: int = 10_000,
 ) -> None:
     """As the verb's options say; raises Invalid or Conflict."""
     if problem not in METRICS:
@@ -49,7 +50,18 @@ def run(
         if not file.is_file():
             raise Invalid(f"{file} is no file", "data")
     plan = Plan(
-        digest(data), digest(test), model, start, batch, labels, noise, random_share, problem, frozen, holdout
+        digest(data),
+        digest(test),
+        model,
+        start,
+        batch,
+        labels,
+        noise,
+        random_share,
+        problem,
+        frozen,
+        holdout,
+        score_rows,
     )
     plan.check()
     wanted = runs([name.strip() for name in strategy.split(",")], seeds, problem)

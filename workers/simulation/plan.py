@@ -27,6 +27,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Linear heads alone, without LoRA."""
     holdout: int = 0
     """Labels that only measure, out of the random draws; 0: the campaign knows the test set."""
+    score_rows: int = 10_000
+    """Examples of the pool that are scored after each batch, as far as a campaign's time for it goes."""
 
     def check(self) -> None:
         """Raises Invalid for numbers that make no campaign."""
@@ -40,6 +42,8 @@ class Plan(msgspec.Struct, frozen=True):
             raise Invalid(f"--random-share {self.random_share} is not within 0 and 0.9", "random_share")
         if not 0 <= self.holdout <= 10_000:
             raise Invalid(f"--holdout {self.holdout} is not within 0 and 10000", "holdout")
+        if self.score_rows < 1:
+            raise Invalid(f"--score-rows {self.score_rows} must be 1 or more", "score_rows")
         if self.frozen and self.problem == "spans":
             raise Invalid("--frozen is for labels of whole texts: spans are learned by LoRA alone", "frozen")
 

@@ -21,19 +21,17 @@ from service.records import Campaign, Place
 from service.rounds.decide import Mode
 from service.store.campaigns import NewCampaign
 from strategies import registry
-from workers import learner, selection, tagger, turn
+from workers import candidates, learner, selection, tagger, turn
 from workers.coding import coded
 from workers.corpus import Corpus, concat
 from workers.encoder import Encoder
-from workers.jobs.score import sample
 from workers.recipe import Recipe
 from workers.simulation.labeled import Labeled
 from workers.simulation.plan import Plan, Run
 from workers.simulation.signals import Signals
-from workers.situation import HOLD_OUT, Pool, Scores, Situation, zones
+from workers.situation import HOLD_OUT, TRAIN, Pool, Scores, Situation, zones
 from workers.tagger import Tagger
 
-SCORED_ROWS = 10_000
 POOL, TEST = 0, 1
 """Shards, as far as there are some."""
 METRICS = {
@@ -68,6 +66,7 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
     coming = np.flatnonzero(asked.now.zone == HOLD_OUT)
     coming = coming[np.argsort(asked.now.draws[coming], kind="stable")][: plan.holdout]
     measured = concat(stage.measured, stage.corpus.take(coming))
+    last = np.zeros(len(stage.pool), np.int32)
     places = [Place(TEST, at) for at in range(len(stage.test))] + [Place(POOL, int(at)) for at in coming]
     with TemporaryDirectory(prefix="postil-simulate-") as folder:
         signals = Signals(campaign, Path(folder))
@@ -92,7 +91,7 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
             )
             started = time.perf_counter()
             if run.strategy != "random" and labels < plan.labels:
-                asked.now.scores = _scores(stage, encoder, made, run.strategy, batch)
+                asked.now.scores = _scores(stage, plan, encoder, made, asked.now, last, run, batch)
             score_s = time.perf_counter() - started
             signals.add(len(taught), int(taught.control.sum()), places, made.models, made.thresholds)
             said = signals.told(asked.known)
@@ -220,23 +219,40 @@ def _situation(stage: Stage, campaign: Campaign) -> Situation:
     )
 
 
-def _scores(stage: Stage, encoder: Encoder, made: turn.Turn, strategy: str, round_: int) -> Scores:
-    """Of a random part of the pool where it is large, as a campaign does that has only so long for it."""
-    wanted, n, fitted = registry.get(strategy), len(stage.pool), made.fitted
-    rows = sample(n, SCORED_ROWS / n, fitted.seed, round_, 0)
+def _scores(
+    stage: Stage,
+    plan: Plan,
+    encoder: Encoder,
+    made: turn.Turn,
+    now: Situation,
+    last: NDArray[np.int32],
+    run: Run,
+    round_: int,
+) -> Scores:
+    """Of the candidates, as in a campaign that has time for so many; `last` takes note of them."""
+    rng, fitted, corpus = np.random.default_rng([run.seed, round_, 2]), made.fitted, stage.corpus
+    may = np.flatnonzero(now.free & (now.zone == TRAIN))
+    asked = np.flatnonzero(~now.free & (now.zone != HOLD_OUT))
+
+    def guess() -> NDArray[np.float32] | None:
+        probe = turn.probe(plan.problem, encoder, fitted, corpus, may, rng)
+        return None if probe is None else probe.uncertainty(now.embeddings(may))
+
+    rows = candidates.choose(plan.score_rows, asked, may, last, guess, rng)
+    last[rows] = round_
     if isinstance(fitted, Tagger):
-        tagged = tagger.predict(encoder, fitted, stage.corpus.some_texts(rows))
+        tagged = tagger.predict(encoder, fitted, corpus.some_texts(rows))
         return Scores(round_, rows, spans=tagged.spans, token_uncertainty=tagged.token_uncertainty)
+    wanted = registry.get(run.strategy)
     found = learner.predict(
         encoder,
         fitted,
-        stage.corpus.tokens,
-        stage.corpus.base,
+        corpus.tokens,
+        corpus.base,
         rows,
         committee="committee" in wanted.needs | wanted.optional,
     )
-    decided = made.thresholds.get(ADAPTER)
-    return Scores(round_, rows, found.probabilities, found.committee, decided)
+    return Scores(round_, rows, found.probabilities, found.committee, made.thresholds.get(ADAPTER))
 
 
 def _metrics(problem: str, classes: int, made: turn.Turn, truth: NDArray[Any]) -> dict[str, float]:
