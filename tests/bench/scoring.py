@@ -36,7 +36,6 @@ from transformers import AutoModel, AutoTokenizer
 from service.demo import encoder as demo
 from tests.bench import texts
 from workers import adapter, baseline, device, learner
-from workers.corpus import Corpus, words
 from workers.encoder import Encoder
 from workers.learner import Fitted
 
@@ -56,11 +55,9 @@ def main() -> None:
     base = Encoder.load(demo.path(), device.best())
     read = texts.read(arguments.folder)
     pool = read.texts[:TEXTS]
-    tokens = base.tokenize(pool)
-    own = base.embed(tokens)
+    corpus = texts.corpus(base, pool, read.names)
+    tokens, own = corpus.tokens, corpus.base
     rows = np.random.default_rng(arguments.seed).choice(len(pool), LABELS, replace=False)
-    names = base.tokenize([words(name) for name in read.names])
-    corpus = Corpus(tokens, own, Corpus(names, base.embed(names)))
     fitted = learner.fit(
         base, corpus, rows, read.classes[rows], np.ones(LABELS, np.float32), len(read.names), arguments.seed
     )

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from service.demo import docstrings
 from tests.bench.labels import rows
+from workers.corpus import Corpus, words
+from workers.encoder import Encoder
 
 TEST_ROWS = 1_000
 
@@ -20,6 +22,12 @@ class Texts:
     names: list[str]
     test_texts: list[str]
     test_classes: NDArray[np.int64]
+
+
+def corpus(base: Encoder, texts: list[str], names: list[str]) -> Corpus:
+    """What the base model makes of the texts, and of the labels' names."""
+    tokens, said = base.tokenize(texts), base.tokenize([words(name) for name in names])
+    return Corpus(tokens, base.embed(tokens), Corpus(said, base.embed(said)))
 
 
 def read(folder: Path | None) -> Texts:

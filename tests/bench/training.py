@@ -32,7 +32,6 @@ from transformers import AutoModel, AutoTokenizer, DataCollatorWithPadding, Trai
 from service.demo import encoder as demo
 from tests.bench import texts
 from workers import device, learner
-from workers.corpus import Corpus, words
 from workers.encoder import Encoder
 
 POOL, LABELS, EPOCHS, BATCH, RATE = 5_000, 525, 15, 16, 1e-3
@@ -50,10 +49,7 @@ def main() -> None:
     base = Encoder.load(demo.path(), device.best())
     read = texts.read(arguments.folder)
     pool, right = read.texts[:POOL], read.test_classes
-    tokens, test_tokens = base.tokenize(pool), base.tokenize(read.test_texts)
-    names = base.tokenize([words(name) for name in read.names])
-    corpus = Corpus(tokens, base.embed(tokens), Corpus(names, base.embed(names)))
-    test_base = base.embed(test_tokens)
+    corpus, test = (texts.corpus(base, some, read.names) for some in (pool, read.test_texts))
     lines = []
     print(f"{'seed':>4} {'trainer':>16} {'postil':>16}")
     for seed in range(arguments.seeds):
@@ -67,7 +63,7 @@ def main() -> None:
             base, corpus, rows, read.classes[rows], np.ones(LABELS, np.float32), len(read.names), seed
         )
         ours = time.perf_counter() - started
-        found = learner.predict(base, fitted, test_tokens, test_base).probabilities.argmax(1)
+        found = learner.predict(base, fitted, test.tokens, test.base).probabilities.argmax(1)
         accuracies = float((ask(model, read.test_texts) == right).mean()), float((found == right).mean())
         lines.append((theirs, ours, *accuracies))
         print(f"{seed:4} {theirs:8.1f} s  {accuracies[0]:.3f} {ours:8.1f} s  {accuracies[1]:.3f}", flush=True)
