@@ -126,7 +126,9 @@ def _act(connection: Connection, campaign: Campaign, state: State, action: Actio
             for number in numbers:
                 job(f"seal:{number}", "seal", "cpu", {"shard": number}, 3)
         case Encode():
-            job(f"encode:{action.shard}", "encode", "gpu", action, 7)
+            # A campaign's first shard is what its annotators wait for, the others are bulk.
+            first = not state.encoded and action.shard == min(state.sealed, default=None)
+            job(f"encode:{action.shard}", "encode", "gpu", action, 2 if first else 7)
         case Select():
             job(f"select:{action.batch}", "select", "cpu", action, 1, slot="select")
         case StartRound():
