@@ -10,7 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from strategies.base import PROBLEMS, Picks, Strategy, View, best
-from strategies.clusters import groups, in_turns, k_means
+from strategies.clusters import SAMPLE, assigned, groups, in_turns, k_means
 
 MOST_CLUSTERS = 500
 NEIGHBOURS = 20
@@ -39,21 +39,26 @@ def typicality(points: NDArray[np.floating]) -> NDArray[np.float64]:
 def _choose(view: View, count: int, rng: Generator) -> Picks:
     assert view.embeddings is not None  # both are checked by Strategy.select
     assert view.labeled_embeddings is not None
-    points = np.concatenate([view.labeled_embeddings, view.embeddings]).astype(np.float32, copy=False)
-    labeled = len(view.labeled_embeddings)
-    cluster, _ = k_means(points, min(labeled + count, MOST_CLUSTERS), rng)  # (labeled + n,)
+    labeled, points = len(view.labeled_embeddings), view.embeddings
+    wanted = min(labeled + count, MOST_CLUSTERS)
+    if len(points) > SAMPLE:  # so few labels hardly move a centre, and a copy of the pool is spared
+        cluster, centres = k_means(points, wanted, rng)
+        cluster = np.concatenate([assigned(view.labeled_embeddings, centres), cluster])  # (labeled + n,)
+    else:
+        cluster, _ = k_means(np.concatenate([view.labeled_embeddings, points]), wanted, rng)
 
     def typical(members: NDArray[np.int64], several: int) -> NDArray[np.int64]:
         if len(members) > MOST_MEMBERS:
             members = rng.choice(members, max(MOST_MEMBERS, several), replace=False)
-        return members[best(typicality(points[members + labeled]), several, rng).positions]
+        score = typicality(points[members].astype(np.float32, copy=False))
+        return members[best(score, several, rng).positions]
 
     clusters = []
     for members in groups(cluster):
         positions = members[members >= labeled] - labeled
         if len(positions):
             clusters.append((positions, len(members) - len(positions), len(members)))
-    return in_turns(clusters, count, len(points), typical)
+    return in_turns(clusters, count, labeled + len(points), typical)
 
 
 TYPICLUST = Strategy(

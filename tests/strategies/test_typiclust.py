@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from strategies import registry, typiclust
+from strategies import clusters, registry, typiclust
 from strategies.base import Picks, View
 from strategies.typiclust import typicality
 
@@ -105,3 +105,16 @@ def test_mini_batches_cover_a_large_pool_as_well() -> None:
 
     # A draw at random reaches 40 * (1 - (39/40)**40) = 25 of the 40 groups.
     assert len(set(group[picks.positions].tolist())) >= 33
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_large_pool_is_clustered_without_its_labels(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    monkeypatch.setattr(clusters, "LLOYD_CELLS", 0)
+    for module in (clusters, typiclust):
+        monkeypatch.setattr(module, "SAMPLE", 14)
+    monkeypatch.setattr(typiclust, "MOST_CLUSTERS", 3)
+
+    picks = select(HEAPS, np.array([[-50.2, 0.1]], np.float32), 2, seed)
+
+    assert picks.positions.tolist() == [7, 12]
+    np.testing.assert_allclose(picks.scores, [5 / 16, 3 / 16])
