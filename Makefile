@@ -6,6 +6,8 @@
 #   make bench-labels DATA=folder [OUT=folder] [ARGS='--set banking77 --seeds 3']
 #   make bench-selection [ARGS='--rows 100000 --strategy badge,k_center']
 #   make bench-scoring | bench-training | bench-round | bench-scale [DATA=folder of a set] [ARGS='--threads 1']
+#   make bench-scoring | bench-training [DATA=folder of a set] [ARGS='--threads 1']
+#   make bench-workers [DATA=folder of a set] [ARGS='--turns 7']
 #
 # PYTHON        the interpreter .venv is made with
 # TORCH_INDEX   a package index with builds of PyTorch for the CPU, or for your CUDA, asked besides the usual one
@@ -22,6 +24,7 @@ pip := $(bin)/python -m pip install --quiet --disable-pip-version-check -c const
 OUT ?= .postil/bench-labels
 
 .PHONY: demo test up bench-labels bench-selection bench-scoring bench-training bench-round bench-scale bench-setup check fix clean setup label-studio chromium
+.PHONY: demo test up bench-labels bench-selection bench-scoring bench-training bench-workers bench-setup check fix clean setup label-studio chromium
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -47,6 +50,9 @@ bench-selection: setup
 
 bench-scoring bench-training bench-round: bench-%: bench-setup
 	@HF_HUB_OFFLINE=1 $(bin)/python -m tests.bench.$* $(DATA) $(ARGS)
+
+bench-workers: setup
+	@HF_HUB_OFFLINE=1 $(bin)/python -m tests.bench.workers $(DATA) $(ARGS)
 
 # What people would use instead, to be measured beside.
 bench-setup: setup
