@@ -32,7 +32,8 @@ def _choose(view: View, count: int, rng: Generator) -> Picks:
             top = np.argpartition(-gaps, min(LOOKED_AT, view.size) - 1)[:LOOKED_AT]
             old = np.union1d(old, top)
             old = old[(compared[old] < len(positions)) & (gaps[old] >= 0)]
-            gaps[old] = np.minimum(gaps[old], nearest(view.embeddings[old], view.embeddings[positions]))
+            new = positions[compared[old].min() :]
+            gaps[old] = np.minimum(gaps[old], nearest(view.embeddings[old], view.embeddings[new]))
             compared[old] = len(positions)
         position = greatest(gaps, rng)
         positions.append(position)
