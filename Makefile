@@ -46,6 +46,7 @@ bench-scale: setup
 	@$(bin)/python -m tests.bench.scale $(DATA) $(ARGS)
 
 bench-selection: setup
+bench-selection: bench-setup
 	@$(bin)/python -m tests.bench.selection $(ARGS)
 
 bench-scoring bench-training bench-round: bench-%: bench-setup

@@ -1,4 +1,4 @@
-"""What choosing 100 out of a million takes: seconds and memory of every strategy.
+"""What choosing 100 out of a million takes: seconds and memory of every strategy; beside other libraries' on 20,000.
 
     make bench-selection [ARGS='--rows 100000 --strategy badge,k_center']
     python -m tests.bench.selection
@@ -7,6 +7,7 @@ Made-up pools that look like real ones: 384 numbers of length 1 in 1,000 cluster
 probabilities as a head on them would give, in float32 as a campaign gives them; 500 examples are asked for already.
 Every strategy runs in a process of its own. `gib` is the most memory that process held, the arrays it chose from with
 it (1.4 GiB of embeddings, 0.3 of probabilities, 1.4 of ten passes), less what Python took before; on Linux alone.
+`vs_peers` needs the extra `bench`, many GB and on a busy machine half an hour; `tests.bench.peers` says what it is.
 """
 
 import argparse
@@ -22,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies import registry
-from strategies.base import View
+from strategies.base import ARRAYS, View
 from workers.baseline import softmax
 
 DIMENSION, CLUSTERS, CLASSES, LABELED, COUNT, PASSES = 384, 1_000, 77, 500, 100, 10
 BLOCK = 50_000
+PEER_ROWS = 20_000
 
 
 def main() -> None:
@@ -35,6 +37,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--strategy", default=",".join(registry.names()), help="with commas between")
+    parser.add_argument("--turns", type=int, default=1, help="beside other libraries")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     found: dict[str, dict[str, float]] = {}
@@ -49,7 +52,26 @@ def main() -> None:
         kind: {name: round(numbers[kind], 2) for name, numbers in found.items()}
         for kind in ("seconds", "gib")
     }
-    print(json.dumps({"rows": arguments.rows, "count": COUNT, **by_kind}))
+    print(f"\n{'on ' + format(PEER_ROWS, ','):22} {'':15} {'seconds':>8} {'times':>8} {'worse':>8}")
+    vs_peers = beside_peers(arguments.strategy.split(","), arguments.turns, arguments.seed)
+    print(json.dumps({"rows": arguments.rows, "count": COUNT, **by_kind, "vs_peers": vs_peers}))
+
+
+def beside_peers(names: list[str], turns: int, seed: int) -> dict[str, dict[str, dict[str, float]]]:
+    """By strategy and library, as `peers.compare` has it."""
+    from tests.bench import peers  # a second and 100 MB, which the measured processes need not have
+
+    found = {}
+    with TemporaryDirectory(prefix="postil-bench-") as folder:
+        make(Path(folder), PEER_ROWS + LABELED, seed)
+        view = view_of(Path(folder), frozenset(ARRAYS), "single_label")
+        for name in names:
+            if name in peers.PEERS:
+                found[name] = peers.compare(name, view, COUNT, turns)
+                for library, one in found[name].items():
+                    numbers = f"{one['seconds']:8.2f} {one['times']:8.1f} {one['worse']:8.4f}"
+                    print(f"{name:22} {library:15} {numbers}", flush=True)
+    return found
 
 
 def make(folder: Path, rows: int, seed: int) -> None:
