@@ -6,6 +6,7 @@
 #   make bench-labels DATA=folder [OUT=folder] [ARGS='--set banking77 --seeds 3']
 #   make bench-selection [ARGS='--rows 100000 --strategy badge,k_center']
 #   make bench-scoring | bench-training | bench-round | bench-scale [DATA=folder of a set] [ARGS='--threads 1']
+#   make bench-ingest [ARGS='--rows 100000 --repeats 1']
 #   make bench-scoring | bench-training [DATA=folder of a set] [ARGS='--threads 1']
 #   make bench-workers [DATA=folder of a set] [ARGS='--turns 7']
 #
@@ -25,6 +26,7 @@ OUT ?= .postil/bench-labels
 
 .PHONY: demo test up bench-labels bench-selection bench-scoring bench-training bench-round bench-scale bench-setup check fix clean setup label-studio chromium
 .PHONY: demo test up bench-labels bench-selection bench-scoring bench-training bench-workers bench-setup check fix clean setup label-studio chromium
+.PHONY: demo test up bench-labels bench-selection bench-ingest bench-scoring bench-training bench-setup check fix clean setup label-studio chromium
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -48,6 +50,8 @@ bench-scale: setup
 bench-selection: setup
 bench-selection: bench-setup
 	@$(bin)/python -m tests.bench.selection $(ARGS)
+bench-selection bench-ingest: bench-%: setup
+	@$(bin)/python -m tests.bench.$* $(ARGS)
 
 bench-scoring bench-training bench-round: bench-%: bench-setup
 	@HF_HUB_OFFLINE=1 $(bin)/python -m tests.bench.$* $(DATA) $(ARGS)
