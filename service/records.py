@@ -47,7 +47,7 @@ class Campaign(msgspec.Struct, frozen=True):
     exhausted_rows: int | None
 
 
-class Example(msgspec.Struct, frozen=True):
+class Example(msgspec.Struct, frozen=True, gc=False):
     """One line of a pool, validated."""
 
     text: str
@@ -58,7 +58,7 @@ class Example(msgspec.Struct, frozen=True):
     """What is known of it already, of the campaign's problem."""
 
 
-class Place(msgspec.Struct, frozen=True, order=True):
+class Place(msgspec.Struct, frozen=True, order=True, gc=False):
     """Which example: a shard's number and a row in it, for ever."""
 
     shard: int

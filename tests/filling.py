@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from service.files import Files
 from service.pool import pool, shards
+from service.pool.batch import Batch
 from service.pool.lines import Line
 from service.pool.pool import Kind, Receipt
 from service.records import Example
@@ -21,7 +22,7 @@ def fill(
 ) -> Receipt:
     receipt = Receipt()
     locked = campaigns.get(connection, campaign, lock=True)
-    pool.add(connection, files, locked, kind, numbered(examples), receipt)
+    pool.add(connection, files, locked, kind, Batch.of(numbered(examples)), receipt)
     return receipt
 
 

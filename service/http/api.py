@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 import anyio
+import pyarrow as pa
 from sqlalchemy import Connection
 
 from service.curve import Curve
@@ -30,6 +31,7 @@ class Api:
                 "POSTIL_REDIS_URL is empty: set it to a Valkey or Redis >= 6.2, or start all with `postil up`",
                 "POSTIL_REDIS_URL",
             )
+        pa.set_memory_pool(pa.system_memory_pool())  # pyarrow's own keeps 20 MB more for writing a shard
         self.settings = settings
         self.database = Database(settings.database)
         self.files = Files(settings.files)

@@ -1,7 +1,5 @@
 """The pool: send examples, send known labels, look what is there."""
 
-from collections.abc import Sequence
-
 import msgspec
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -11,7 +9,7 @@ from service.http.api import Api
 from service.http.schemas import LabelsQuery, PoolView, ShardView, UploadView
 from service.http.uploading import Store, upload
 from service.pool import known_labels, pool
-from service.pool.lines import Line
+from service.pool.batch import Batch
 from service.pool.pool import Receipt
 from service.records import Campaign
 from service.store import rounds, uploads
@@ -38,7 +36,7 @@ async def add_labels(api: Api, c: str, query: LabelsQuery, request: Request) -> 
     if query.set == "test":
         return await upload(api, c, request, "test", _into(api, "test"))
 
-    def store(connection: Connection, campaign: Campaign, batch: Sequence[Line], receipt: Receipt) -> None:
+    def store(connection: Connection, campaign: Campaign, batch: Batch, receipt: Receipt) -> None:
         known_labels.add(connection, api.files, campaign, batch, receipt)
 
     return await upload(api, c, request, "labels", store, text_required=False)
@@ -69,7 +67,7 @@ def show(api: Api, c: str) -> PoolView:
 
 
 def _into(api: Api, kind: pool.Kind) -> Store:
-    def store(connection: Connection, campaign: Campaign, batch: Sequence[Line], receipt: Receipt) -> None:
+    def store(connection: Connection, campaign: Campaign, batch: Batch, receipt: Receipt) -> None:
         pool.add(connection, api.files, campaign, kind, batch, receipt)
 
     return store

@@ -5,7 +5,7 @@ Every batch is committed with the receipt so far: whatever breaks, what was comm
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,8 @@ from starlette.responses import Response
 
 from service.http.api import Api
 from service.pool import compression
-from service.pool.lines import Line, read
+from service.pool.batch import Batch
+from service.pool.lines import read_many
 from service.pool.pool import Receipt, ingest
 from service.records import Campaign
 from service.store import events, uploads
@@ -36,7 +37,7 @@ ENCODINGS = ("identity", *compression.SUFFIXES.values())
 MAX_KEY_CHARS = 200
 TOUCH_S = 15.0
 
-Store = Callable[[Connection, Campaign, Sequence[Line], Receipt], None]
+Store = Callable[[Connection, Campaign, Batch, Receipt], None]
 
 
 async def upload(
@@ -85,7 +86,7 @@ def _take(
 ) -> Receipt:
     receipt = Receipt()
 
-    def commit(batch: Sequence[Line]) -> None:
+    def commit(batch: Batch) -> None:
         with api.changing(campaign.id) as (connection, current):
             store(connection, current, batch, receipt)
             uploads.touch(connection, begun.id, msgspec.to_builtins(receipt))
@@ -94,7 +95,7 @@ def _take(
         chunks = _chunks(api, begun, request)
         if encoding != "identity":
             chunks = compression.unpacked(chunks, encoding)
-        lines = read(chunks, form, campaign.text_field, text_required, campaign.problem)
+        lines = read_many(chunks, form, campaign.text_field, text_required, campaign.problem)
         ingest(lines, receipt, commit)
     except BaseException:
         # What the last batch's transaction wrote into the row is what is stored.

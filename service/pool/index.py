@@ -1,10 +1,43 @@
 """From a 16-byte key to a row: two sorted arrays beside each shard, memory-mapped."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+MARK_BITS = 22
+"""Many keys are looked for by so many bits of theirs first: one pass over a shard's keys leaves few candidates."""
+MANY = 2_000
+
+
+class Asked:
+    """Keys (16 bytes each) to be looked up in any number of shards.
+
+    Where they are few, of two keys in a shard that share their first 8 bytes but not the rest only one is found: one
+    pair is expected among six billion texts, and the price is a duplicate that goes unnoticed.
+    """
+
+    def __init__(self, keys: Collection[bytes]) -> None:
+        self._keys = frozenset(keys)
+        self._words = _words(list(self._keys))[:, 0]
+        self._marks = np.zeros(1 << MARK_BITS if len(self._keys) > MANY else 0, dtype=np.bool_)
+        if len(self._marks):
+            self._marks[_bits(self._words)] = True
+
+    def find(self, folder: Path, name: str) -> dict[bytes, int]:
+        """The row of each key that is there."""
+        stored = np.load(folder / f"{name}.keys.npy", mmap_mode="r")
+        if not len(stored) or not self._keys:
+            return {}
+        if len(self._marks):
+            near = self._marks[_bits(stored[:, 0])].nonzero()[0]
+        else:
+            near = np.minimum(np.searchsorted(stored[:, 0], self._words), len(stored) - 1)
+        keys = stored[near].tobytes()
+        rows = np.load(folder / f"{name}.rows.npy", mmap_mode="r")[near].tolist()
+        candidates = ((keys[16 * at : 16 * at + 16], row) for at, row in enumerate(rows))
+        return {key: row for key, row in candidates if key in self._keys}
 
 
 def write(folder: Path, name: str, keys: Sequence[bytes], rows: Sequence[int]) -> None:
@@ -15,20 +48,8 @@ def write(folder: Path, name: str, keys: Sequence[bytes], rows: Sequence[int]) -
     np.save(folder / f"{name}.rows.npy", np.asarray(rows, dtype=np.int32)[order])
 
 
-def look_up(folder: Path, name: str, keys: Sequence[bytes]) -> NDArray[np.int64]:
-    """The row of each key, −1 where it is not there.
-
-    Of two keys that share their first 8 bytes but not the rest only one is found: one pair is expected among
-    six billion texts, and the price is a duplicate that goes unnoticed.
-    """
-    stored = np.load(folder / f"{name}.keys.npy", mmap_mode="r")
-    if not len(stored) or not len(keys):
-        return np.full(len(keys), -1, dtype=np.int64)
-    asked = _words(keys)
-    at = np.minimum(np.searchsorted(stored[:, 0], asked[:, 0]), len(stored) - 1)
-    found = (stored[at] == asked).all(axis=1)
-    rows = np.load(folder / f"{name}.rows.npy", mmap_mode="r")
-    return np.where(found, rows[at], -1).astype(np.int64)
+def _bits(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    return words >> np.uint64(64 - MARK_BITS)
 
 
 def _words(keys: Sequence[bytes]) -> NDArray[np.uint64]:

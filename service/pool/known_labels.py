@@ -9,6 +9,7 @@ from service import answers
 from service.errors import Invalid
 from service.files import Files
 from service.pool import pool, shards
+from service.pool.batch import Batch
 from service.pool.lines import Line, Rejection
 from service.pool.pool import Receipt
 from service.records import Campaign, Place
@@ -16,16 +17,14 @@ from service.store import labels
 from service.store.schema import staged
 
 
-def add(
-    connection: Connection, files: Files, campaign: Campaign, lines: Sequence[Line], receipt: Receipt
-) -> None:
+def add(connection: Connection, files: Files, campaign: Campaign, batch: Batch, receipt: Receipt) -> None:
     """Import one batch; a text that is not in the pool joins it. The caller holds the campaign's lock.
 
     A line names its example by text, or by id alone; in the receipt an example that was there is a duplicate.
     """
     texts: list[Line] = []
     named: list[Line] = []
-    for line in lines:
+    for line in batch.lines():
         if line.example.label is None:
             field, wanted = answers.FIELDS[campaign.problem], answers.WANTED[campaign.problem]
             receipt.reject(Rejection(line.number, f"{field!r} is missing: give {wanted}"))
@@ -36,7 +35,7 @@ def add(
         else:
             named.append(line)
     if texts:
-        pool.add(connection, files, campaign, "pool", texts, receipt)
+        pool.add(connection, files, campaign, "pool", Batch.of(texts), receipt)
     if named:
         _add_named(connection, files, campaign, named, receipt)
 

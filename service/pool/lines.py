@@ -6,7 +6,9 @@ and offsets fit the campaign and the text is not looked at here.
 
 import csv
 from collections.abc import Iterable, Iterator
-from typing import Any
+from functools import lru_cache
+from types import NoneType
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,7 +23,7 @@ MAX_TEXT_CHARS = 50_000
 MAX_ID_CHARS = 500
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """A good line. `truncated`: the text was longer than MAX_TEXT_CHARS and is cut there."""
 
     number: int
@@ -36,6 +38,29 @@ class Rejection(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Columns(msgspec.Struct, frozen=True, gc=False):
+    """Good lines one after another, from line `first` on, of which no answer is known and no text was cut."""
+
+    first: int
+    texts: list[str]
+    ids: list[str | None]
+    domains: list[str | None]
+    metas: list[dict[str, Any] | None]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def lines(self) -> Iterator[Line]:
+        rows = zip(self.texts, self.ids, self.domains, self.metas, strict=True)
+        return (Line(number, Example(*row), False) for number, row in enumerate(rows, self.first))
+
+    def split(self, at: int) -> tuple["Columns", "Columns"]:
+        """The first `at` lines, and the others."""
+        parts = (self.texts, self.ids, self.domains, self.metas)
+        head, rest = [part[:at] for part in parts], [part[at:] for part in parts]
+        return Columns(self.first, *head), Columns(self.first + at, *rest)  # type: ignore[arg-type]
+
+
 def read(
     chunks: Iterable[bytes],
     form: str,
@@ -44,15 +69,30 @@ def read(
     problem: str = "single_label",
 ) -> Iterator[Line | Rejection]:
     """Examples out of `chunks`; `form` is "jsonl", "csv" or "parquet", `problem` that of the campaign."""
+    for found in read_many(chunks, form, text_field, text_required, problem):
+        if isinstance(found, Columns):
+            yield from found.lines()
+        else:
+            yield found
+
+
+def read_many(
+    chunks: Iterable[bytes], form: str, text_field: str, text_required: bool, problem: str
+) -> Iterator[Columns | Line | Rejection]:
+    """As `read`; many lines at once where nothing about them is special."""
+    known = {"id", "domain", text_field, *answers.FIELDS.values()}
     for number, found in _objects(chunks, form, text_field, text_required):
+        if isinstance(found, Columns):
+            yield found
+            continue
         if isinstance(found, str):
             yield Rejection(number, found)
             continue
         try:
             if form == "csv":
-                found = _from_cells(found, text_field, problem)
+                found = _from_cells(found, known, problem)
             elif form == "parquet":
-                found = _from_columns(found, text_field)
+                found = _from_columns(found, known | {"meta"})
             example, truncated = _example(found, text_field, text_required, problem)
         except Invalid as error:
             yield Rejection(number, str(error))
@@ -62,47 +102,130 @@ def read(
 
 def _objects(
     chunks: Iterable[bytes], form: str, text_field: str, text_required: bool
-) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """(number, fields, or why there are none)."""
+) -> Iterator[tuple[int, dict[str, Any] | Columns | str]]:
+    """(number, fields, or many lines, or why there is none)."""
     if form == "parquet":
         return enumerate(parquet.rows(chunks), 1)
-    lines = _lines(chunks)
-    return _csv_objects(lines, text_field, text_required) if form == "csv" else _json_objects(lines)
+    blocks = _blocks(chunks)
+    if form == "csv":
+        return _csv_objects(_lines(blocks), text_field, text_required)
+    return _json_objects(blocks, text_field)
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes | None]]:
-    """(number, line without its end); None for a line that is too long, whose bytes are dropped as they come."""
-    held, number, too_long = b"", 0, False
+class _Block(NamedTuple):
+    """Whole lines as they came; the last line of all may lack its end. `raw` is None for one that is too long."""
+
+    first: int
+    lines: int
+    raw: bytes | None
+
+
+def _blocks(chunks: Iterable[bytes]) -> Iterator[_Block]:
+    """The bytes of a line that is too long are dropped as they come."""
+    held, number, too_long = b"", 1, False
     for chunk in chunks:
-        *whole, rest = (held + chunk).split(b"\n")
-        for line in whole:
-            number += 1
-            yield number, None if too_long or len(line) > MAX_LINE_BYTES else line.removesuffix(b"\r")
-            too_long = False
-        held = rest
+        start, end = 0, chunk.rfind(b"\n") + 1
+        if too_long and end:
+            start, number, too_long = chunk.index(b"\n") + 1, number + 1, False
+            yield _Block(number - 1, 1, None)
+        if raw := held + chunk[start:end] if end else b"":
+            block = _Block(number, raw.count(b"\n"), raw)
+            yield block
+            number, held = number + block.lines, b""
+        held = b"" if too_long else held + chunk[end:]
         if len(held) > MAX_LINE_BYTES:
             held, too_long = b"", True
     if held or too_long:
-        yield number + 1, None if too_long else held.removesuffix(b"\r")
+        yield _Block(number, 1, None if too_long else held)
+
+
+def _lines(blocks: Iterable[_Block]) -> Iterator[tuple[int, bytes | None]]:
+    """(number, line without its end); None for a line that is too long."""
+    for block in blocks:
+        lines = [None] if block.raw is None else block.raw.removesuffix(b"\n").split(b"\n")
+        for number, line in enumerate(lines, block.first):
+            yield number, None if line is None or len(line) > MAX_LINE_BYTES else line.removesuffix(b"\r")
 
 
 _TOO_LONG = f"longer than {MAX_LINE_BYTES:,} bytes: split the text, or leave the line out"
 
 
-def _json_objects(lines: Iterable[tuple[int, bytes | None]]) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    decoder = msgspec.json.Decoder(dict[str, Any])
-    for number, line in lines:
-        if line is None:
-            yield number, _TOO_LONG
+def _json_objects(
+    blocks: Iterable[_Block], text_field: str
+) -> Iterator[tuple[int, dict[str, Any] | Columns | str]]:
+    one, many = msgspec.json.Decoder(dict[str, Any]), _decoder(text_field)
+    for block in blocks:
+        fields = _decoded(many, block)
+        columns = _columns(block.first, fields) if fields else None
+        if columns is not None:
+            yield block.first, columns
             continue
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        if not line.strip():
+        if fields:
+            yield from enumerate([_object(found, text_field) for found in fields], block.first)
             continue
-        try:
-            yield number, decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            yield number, f"not a JSON object: {error}"
+        for number, line in _lines([block]):
+            if line is None:
+                yield number, _TOO_LONG
+                continue
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if not line.strip():
+                continue
+            try:
+                yield number, one.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                yield number, f"not a JSON object: {error}"
+
+
+@lru_cache(maxsize=16)
+def _decoder(text_field: str) -> msgspec.json.Decoder[Any] | None:
+    """Of what is looked at of an object; its `text` has the campaign's name. None where that is another field's."""
+    others = ("id", "domain", "meta", *answers.FIELDS.values())
+    if text_field in others:
+        return None
+    fields = [("text", Any, msgspec.UNSET), *((name, Any, None) for name in others)]
+    return msgspec.json.Decoder(msgspec.defstruct("Fields", fields, rename={"text": text_field}, gc=False))
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any] | None, block: _Block) -> list[Any] | None:
+    """All lines at once; None where they have to be read one by one, to tell what is wrong with which."""
+    raw = block.raw
+    if decoder is None or raw is None or len(raw) > MAX_LINE_BYTES or b"\\u0000" in raw:
+        return None
+    if not raw.startswith(b"{") or raw.count(b"}\n{") != block.lines - 1:
+        return None  # not each line has one object to itself
+    try:
+        if not raw.isascii():
+            raw.decode()  # in fields that nobody asks for, too
+        found = decoder.decode_lines(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if len(found) == block.lines else None
+
+
+def _columns(first: int, fields: list[Any]) -> Columns | None:
+    """None where one of the lines has to be looked at more closely."""
+    if [one for one in fields if not (one.label is one.labels is one.spans is None)]:
+        return None
+    texts, ids = [one.text for one in fields], [one.id for one in fields]
+    domains, metas = [one.domain for one in fields], [one.meta for one in fields]
+    if not (
+        {*map(type, texts)} == {str}
+        and {*map(type, ids)} | {*map(type, domains)} <= {str, NoneType}
+        and {*map(type, metas)} <= {dict, NoneType}
+        and all(map(str.strip, texts))
+        and max(map(len, texts)) <= MAX_TEXT_CHARS
+        and "" not in ids
+        and max(len(id_ or "") for id_ in ids) <= MAX_ID_CHARS
+    ):
+        return None
+    return Columns(first, texts, ids, domains, metas)
+
+
+def _object(found: Any, text_field: str) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(found)
+    text = fields.pop("text")
+    return fields if text is msgspec.UNSET else fields | {text_field: text}
 
 
 def _csv_objects(
@@ -145,19 +268,17 @@ def _csv_objects(
             yield number, dict(zip(header, record, strict=True))
 
 
-def _from_cells(cells: dict[str, str], text_field: str, problem: str) -> dict[str, Any]:
+def _from_cells(cells: dict[str, str], known: set[str], problem: str) -> dict[str, Any]:
     """An empty cell is missing, but for several labels or spans it says that there are none."""
-    known, field = {"id", "domain", text_field, *answers.FIELDS.values()}, answers.FIELDS[problem]
-    meta = {name: cell for name, cell in cells.items() if name not in known and cell != ""}
-    found: dict[str, Any] = {name: cell for name, cell in cells.items() if name in known and cell != ""}
+    field = answers.FIELDS[problem]
+    found: dict[str, Any] = {name: cell for name, cell in cells.items() if cell != ""}
     if cells.get(field) is not None and (cells[field] or problem != "single_label"):
         found[field] = answers.from_cell(problem, cells[field])
-    return found | ({"meta": meta} if meta else {})
+    return _from_columns(found, known)
 
 
-def _from_columns(row: dict[str, Any], text_field: str) -> dict[str, Any]:
-    """Columns that say nothing to Postil are `meta`, beside what a column of that name has."""
-    known = {"id", "domain", "meta", text_field, *answers.FIELDS.values()}
+def _from_columns(row: dict[str, Any], known: set[str]) -> dict[str, Any]:
+    """Columns that are not `known` are `meta`, beside what a known column of that name has."""
     rest = {name: value for name, value in row.items() if name not in known and value is not None}
     found = {name: value for name, value in row.items() if name in known}
     meta = found.get("meta")

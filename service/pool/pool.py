@@ -1,31 +1,37 @@
 """A campaign's pool: examples come in by batches, gather in SQL, and are sealed into shards.
 
+Many that are new at once make a shard without a stop in SQL, which is where large uploads would spend their time.
 Exact duplicates (equal `digest`) become aliases of the example that was first; an id names one text for ever.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
 
 from service import answers
 from service.errors import Conflict, Invalid
 from service.files import Files
-from service.pool import index, shards
-from service.pool.lines import Line, Rejection
-from service.pool.text import digest, role_key
+from service.pool import index, shards, strings, text
+from service.pool.batch import Batch
+from service.pool.lines import Columns, Line, Rejection
 from service.records import Campaign, Example, Place
-from service.store import labels
+from service.store import events, labels
 from service.store.schema import alias, shard, staged
 
 Kind = Literal["pool", "test"]
-BATCH = 5_000
+BATCH = 32_768
 BATCH_CHARS = 16_000_000
 """A batch of long texts is stored early: an upload's memory is bounded by this."""
 BATCH_S = 2.0
 """A slow sender's lines are stored after so long, though they are few, as soon as one more comes."""
+APART = BATCH // 2
+"""So many new examples in one batch make a shard of their own."""
+ASKED_AT_ONCE = 5_000
+"""Values in one query: databases have a limit."""
 ERRORS_KEPT = 100
 
 
@@ -48,29 +54,36 @@ class Receipt(msgspec.Struct):
 
 
 def ingest(
-    lines: Iterable[Line | Rejection],
+    lines: Iterable[Columns | Line | Rejection],
     receipt: Receipt,
-    store: Callable[[Sequence[Line]], None],
+    store: Callable[[Batch], None],
 ) -> None:
     """Hand the good lines on in batches; `store` commits each. Where `lines` break off, what came before is stored."""
-    batch: list[Line] = []
-    held, since = 0, time.monotonic()
+    batch, since = Batch(), time.monotonic()
 
     def flush() -> None:
-        nonlocal batch, held, since
-        whole, batch, held = batch, [], 0
-        if whole:
+        nonlocal batch, since
+        whole, batch = batch, Batch()
+        if len(whole):
+            whole.pack()
             store(whole)
         since = time.monotonic()  # the store's own time is not the sender's
 
     try:
-        for line in lines:
-            if isinstance(line, Rejection):
-                receipt.reject(line)
+        for found in lines:
+            if isinstance(found, Rejection):
+                receipt.reject(found)
                 continue
-            batch.append(line)
-            held += len(line.example.text) + (len(repr(line.example.meta)) if line.example.meta else 0)
-            if len(batch) == BATCH or held >= BATCH_CHARS or time.monotonic() - since > BATCH_S:
+            if isinstance(found, Columns):
+                while len(found) >= (room := BATCH - len(batch)):
+                    first, found = found.split(room)
+                    batch.extend(first)
+                    flush()
+                if len(found):
+                    batch.extend(found)
+            else:
+                batch.append(found)
+            if len(batch) == BATCH or batch.chars >= BATCH_CHARS or time.monotonic() - since > BATCH_S:
                 flush()
     finally:
         flush()
@@ -81,99 +94,90 @@ def add(
     files: Files,
     campaign: Campaign,
     kind: Kind,
-    lines: Sequence[Line],
+    batch: Batch,
     receipt: Receipt,
 ) -> None:
     """Add one batch to the pool (or test set), and count it in `receipt`; the caller holds the campaign's lock."""
     pool = _Known(connection, files, campaign.id, kind)
-    digests = [digest(line.example.text) for line in lines]
-    by_digest = pool.by_digest(digests)
-    by_id = pool.by_id([line.example.id for line in lines if line.example.id is not None])
-    kept = _texts_with_spans(
-        connection, files, campaign, kind, lines, [by_digest.get(key) for key in digests]
-    )
-    room = _Room(connection, campaign.id, kind)
-    new: list[dict[str, Any]] = []
-    aliases: list[dict[str, Any]] = []
-    given: dict[Place, tuple[str, int]] = {}
-    for line, key in zip(lines, digests, strict=True):
-        example = line.example
-        place = by_digest.get(key)
+    # Where a text or an id is: a place in the pool, or a position in this batch.
+    by_digest: dict[bytes, Place | int] = {**pool.by_digest(batch.digests)}
+    by_id: dict[bytes, Place | int] = {**pool.by_id_key(batch)}
+    kept = _Kept(connection, files, campaign, kind, batch, by_digest)
+    new: list[int] = []
+    again: dict[int, Place | int] = {}
+    other_names: list[int] = []
+    told: dict[int, str] = {}
+    rejected: set[int] = set()
+    for at, (digest, id_) in enumerate(zip(batch.digests, batch.id_keys, strict=True)):
+        where = by_digest.get(digest, at)
         try:
-            label = _label(campaign, example, kind, None if place is None else kept.get(place))
-            if example.id is not None and by_id.get(example.id, place) != place:
-                raise Invalid(f"the id {example.id!r} already names another text")
+            if id_ is not None and by_id.get(id_, where) != where:
+                raise Invalid(f"the id {batch.id(at)!r} already names another text")
+            if kind == "test" or at in batch.labeled:
+                told[at] = _label(campaign, batch.labeled.get(at), kept.text(where))
         except Invalid as error:
-            receipt.reject(Rejection(line.number, str(error)))
+            receipt.reject(Rejection(batch.numbers[at], str(error)))
+            rejected.add(at)
             continue
-        receipt.received += 1
-        receipt.truncated += line.truncated
-        role = role_key(example.text)
-        if place is None:
-            place = room.next()
-            receipt.added += 1
-            new.append(
-                {
-                    "campaign": campaign.id,
-                    "shard": place.shard,
-                    "row": place.row,
-                    "kind": kind,
-                    "digest": key,
-                    "role_key": role,
-                    "text": example.text,
-                    "ext_id": example.id,
-                    "domain": example.domain,
-                    "meta": example.meta,
-                    "label": label,
-                }
-            )
-            by_digest[key] = place
-            kept[place] = example.text
+        if where == at:
+            by_digest[digest] = at
+            new.append(at)
         else:
-            receipt.duplicates += 1
-            if example.id is not None and example.id not in by_id:
-                aliases.append(
-                    {
-                        "campaign": campaign.id,
-                        "kind": kind,
-                        "ext_id": example.id,
-                        "shard": place.shard,
-                        "row": place.row,
-                    }
-                )
-        if example.id is not None:
-            by_id[example.id] = place
-        if label is not None and kind == "pool":
-            given.setdefault(place, (label, role))
-    if new:
-        connection.execute(insert(staged), new)
-    if aliases:
-        connection.execute(insert(alias), aliases)
-    room.close()
-    receipt.labels += labels.import_known(connection, campaign.id, given)
+            again[at] = where
+            if id_ is not None and id_ not in by_id:
+                other_names.append(at)
+        if id_ is not None:
+            by_id[id_] = where
+    receipt.received += len(new) + len(again)
+    receipt.added += len(new)
+    receipt.duplicates += len(again)
+    receipt.truncated += len(batch.truncated - rejected)
+    put = _put_apart if len(new) >= APART else _put_into_sql
+    place_of = put(connection, files, campaign.id, kind, batch, new, [told.get(at) for at in new])
+
+    def place(where: Place | int) -> Place:
+        return place_of(bisect_left(new, where)) if isinstance(where, int) else where
+
+    if other_names:
+        of_campaign = {"campaign": campaign.id, "kind": kind}
+        rows = [of_campaign | {"ext_id": batch.id(at)} | _columns(place(again[at])) for at in other_names]
+        connection.execute(insert(alias), rows)
+    if kind == "pool":
+        given: dict[Place, tuple[str, int]] = {}
+        for at, label in told.items():
+            given.setdefault(place(again.get(at, at)), (label, batch.role_keys[at]))
+        receipt.labels += labels.import_known(connection, campaign.id, given)
 
 
-def _texts_with_spans(
-    connection: Connection,
-    files: Files,
-    campaign: Campaign,
-    kind: Kind,
-    lines: Sequence[Line],
-    places: Sequence[Place | None],
-) -> dict[Place, str]:
-    """The stored texts of examples that are known, for which spans come now."""
-    if campaign.problem != "spans" or kind != "pool":
-        return {}
-    labeled = {place for place, line in zip(places, lines, strict=True) if line.example.label is not None}
-    return texts(connection, files, campaign.id, [place for place in labeled if place is not None])
+class _Kept:
+    """The texts that are stored, of a spans problem, where spans come now: offsets are theirs alone."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        files: Files,
+        campaign: Campaign,
+        kind: Kind,
+        batch: Batch,
+        by_digest: Mapping[bytes, Place | int],
+    ) -> None:
+        self._batch, self._wanted = batch, campaign.problem == "spans"
+        known = {by_digest.get(batch.digests[at]) for at in batch.labeled} if self._wanted else set()
+        self._texts = texts(connection, files, campaign.id, [one for one in known if isinstance(one, Place)])
+
+    def text(self, where: Place | int) -> str | None:
+        if isinstance(where, Place):
+            return self._texts.get(where)
+        return self._batch.text(where) if self._wanted else None
 
 
-def _label(campaign: Campaign, example: Example, kind: Kind, kept: str | None) -> str | None:
-    """The example's answer as it is stored. `kept`: the text that is in the pool already, where that is at hand."""
-    if example.label is None:
-        if kind == "test":
-            raise Invalid(f"a test example needs a {answers.FIELDS[campaign.problem]!r}")
-        return None
+def _label(campaign: Campaign, example: Example | None, kept: str | None) -> str:
+    """The answer as it is stored, of an example of which something has to be known.
+
+    `kept`: the text that is in the pool already, where that is at hand.
+    """
+    if example is None or example.label is None:
+        raise Invalid(f"a test example needs a {answers.FIELDS[campaign.problem]!r}")
     answer = answers.check(campaign.problem, campaign.labels, example.label, len(example.text))
     if campaign.problem == "spans" and kept not in (None, example.text):
         raise Invalid(
@@ -198,7 +202,7 @@ def texts(connection: Connection, files: Files, campaign: str, places: Iterable[
             query = select(staged.c.row, staged.c.text).where(
                 staged.c.campaign == campaign, staged.c.shard == number, staged.c.row.in_(rows)
             )
-            found |= {Place(number, row): text for row, text in connection.execute(query)}
+            found |= {Place(number, row): kept for row, kept in connection.execute(query)}
     return found
 
 
@@ -207,10 +211,10 @@ def find(
 ) -> tuple[dict[str, Place], dict[str, Place]]:
     """Pool examples by id and by text; what is not in the pool is left out."""
     pool = _Known(connection, files, campaign, "pool")
-    digests = [digest(text) for text in texts]
+    digests = [text.digest(one) for one in texts]
     by_digest = pool.by_digest(digests)
     return pool.by_id(ids), {
-        text: by_digest[key] for text, key in zip(texts, digests, strict=True) if key in by_digest
+        one: by_digest[key] for one, key in zip(texts, digests, strict=True) if key in by_digest
     }
 
 
@@ -281,35 +285,105 @@ class _Known:
 
     def __init__(self, connection: Connection, files: Files, campaign: str, kind: Kind) -> None:
         self.connection, self.campaign, self.kind = connection, campaign, kind
+        rows = all_shards(connection, campaign, kind)
         self.sealed = [
-            (row.number, files.path(shards.folder(row.content)))
-            for row in all_shards(connection, campaign, kind)
-            if row.state == "sealed"
+            (row.number, files.path(shards.folder(row.content))) for row in rows if row.state == "sealed"
         ]
 
     def by_digest(self, digests: Sequence[bytes]) -> dict[bytes, Place]:
-        return self._in_sql(staged.c.digest, digests) | self._in_files("digest", digests, digests)
+        return self._in_sql(staged, staged.c.digest, digests) | self._in_files("digest", digests)
 
     def by_id(self, ids: Sequence[str]) -> dict[str, Place]:
-        named = select(alias.c.ext_id, alias.c.shard, alias.c.row).where(
-            alias.c.campaign == self.campaign, alias.c.kind == self.kind, alias.c.ext_id.in_(ids)
-        )
-        aliases = {id_: Place(number, row) for id_, number, row in self.connection.execute(named)}
-        hashes = [shards.id_key(id_) for id_ in ids]
-        return self._in_sql(staged.c.ext_id, ids) | aliases | self._in_files("id", ids, hashes)
+        by_key = {shards.id_key(id_): id_ for id_ in ids}
+        in_sql = self._in_sql(staged, staged.c.ext_id, ids) | self._in_sql(alias, alias.c.ext_id, ids)
+        in_files = self._in_files("id", by_key)
+        return in_sql | {by_key[key]: place for key, place in in_files.items()}
 
-    def _in_sql(self, column: Any, values: Sequence[Any]) -> dict[Any, Place]:
-        query = select(column, staged.c.shard, staged.c.row).where(
-            staged.c.campaign == self.campaign, staged.c.kind == self.kind, column.in_(values)
-        )
-        return {value: Place(number, row) for value, number, row in self.connection.execute(query)}
-
-    def _in_files(self, name: str, values: Sequence[Any], keys: Sequence[bytes]) -> dict[Any, Place]:
-        found: dict[Any, Place] = {}
-        for number, folder in self.sealed:
-            rows = index.look_up(folder, name, keys)
-            found.update((values[at], Place(number, int(rows[at]))) for at in (rows >= 0).nonzero()[0])
+    def by_id_key(self, batch: Batch) -> dict[bytes, Place]:
+        found = self._in_files("id", [key for key in batch.id_keys if key is not None])
+        for table in (staged, alias):
+            if self._any(table):
+                ids = [id_ for id_ in batch.ids() if id_ is not None]
+                named = self._in_sql(table, table.c.ext_id, ids)
+                found |= {shards.id_key(id_): place for id_, place in named.items()}
         return found
+
+    def _any(self, table: Table) -> bool:
+        mine = (table.c.campaign == self.campaign) & (table.c.kind == self.kind)
+        return self.connection.execute(select(table.c.shard).where(mine).limit(1)).first() is not None
+
+    def _in_sql(self, table: Table, column: Any, values: Sequence[Any]) -> dict[Any, Place]:
+        query = select(column, table.c.shard, table.c.row).where(
+            table.c.campaign == self.campaign, table.c.kind == self.kind
+        )
+        found: dict[Any, Place] = {}
+        for start in range(0, len(values) if self._any(table) else 0, ASKED_AT_ONCE):
+            some = query.where(column.in_(values[start : start + ASKED_AT_ONCE]))
+            found.update((value, Place(*place)) for value, *place in self.connection.execute(some))
+        return found
+
+    def _in_files(self, name: str, keys: Collection[bytes]) -> dict[bytes, Place]:
+        asked = index.Asked(keys if self.sealed else [])
+        return {
+            key: Place(number, row)
+            for number, folder in self.sealed
+            for key, row in asked.find(folder, name).items()
+        }
+
+
+def _put_into_sql(
+    connection: Connection,
+    files: Files,
+    campaign: str,
+    kind: Kind,
+    batch: Batch,
+    new: Sequence[int],
+    labels: Sequence[str | None],
+) -> Callable[[int], Place]:
+    """Rows at the positions `new` gather in the shard that is filling, and in the next ones; where each is now."""
+    room = _Room(connection, campaign, kind)
+    places = [room.next() for _ in new]
+    room.close()
+    examples = strings.take(batch.table(), new).to_pylist() if new else []
+    rows = [
+        {
+            "campaign": campaign,
+            "kind": kind,
+            "digest": batch.digests[at],
+            "role_key": batch.role_keys[at],
+            "label": label,
+            **_columns(place),
+            **example,
+            "meta": None if example["meta"] is None else msgspec.json.decode(example["meta"]),
+        }
+        for at, place, label, example in zip(new, places, labels, examples, strict=True)
+    ]
+    if rows:
+        connection.execute(insert(staged), rows)
+    return places.__getitem__
+
+
+def _put_apart(
+    connection: Connection,
+    files: Files,
+    campaign: str,
+    kind: Kind,
+    batch: Batch,
+    new: Sequence[int],
+    labels: Sequence[str | None],
+) -> Callable[[int], Place]:
+    """Rows at the positions `new` become a sealed shard, beside the one that is filling; where each is now."""
+    content = shards.write(
+        files,
+        batch.table() if len(new) == len(batch) else strings.take(batch.table(), new),
+        labels,
+        [batch.digests[at] for at in new],
+        [batch.role_keys[at] for at in new],
+        [batch.id_keys[at] for at in new],
+    )
+    number = _open(connection, campaign, kind, "sealed", len(new), content)
+    events.record(connection, campaign, "shard-sealed", shard=number, rows=len(new))
+    return lambda row: Place(number, row)
 
 
 class _Room:
@@ -322,13 +396,13 @@ class _Room:
                 shard.c.campaign == campaign, shard.c.kind == kind, shard.c.state == "filling"
             )
         ).first()
-        self.number: int = row.number if row else self._open()
+        self.number: int = row.number if row else _open(connection, campaign, kind, "filling")
         self.rows: int = row.rows if row else 0
 
     def next(self) -> Place:
         if self.rows == shards.SHARD_ROWS:
             self.close()
-            self.number, self.rows = self._open(), 0
+            self.number, self.rows = _open(self.connection, self.campaign, self.kind, "filling"), 0
         self.rows += 1
         return Place(self.number, self.rows - 1)
 
@@ -340,14 +414,21 @@ class _Room:
             .values(rows=self.rows, state="full" if full else "filling")
         )
 
-    def _open(self) -> int:
-        newest = self.connection.execute(
-            select(func.max(shard.c.number)).where(shard.c.campaign == self.campaign)
-        ).scalar()
-        number = 0 if newest is None else int(newest) + 1
-        self.connection.execute(
-            insert(shard).values(
-                campaign=self.campaign, number=number, kind=self.kind, state="filling", rows=0
-            )
+
+def _open(
+    connection: Connection, campaign: str, kind: Kind, state: str, rows: int = 0, content: str | None = None
+) -> int:
+    """A new shard's number."""
+    query = select(func.max(shard.c.number)).where(shard.c.campaign == campaign)
+    newest = connection.execute(query).scalar()
+    number = 0 if newest is None else int(newest) + 1
+    connection.execute(
+        insert(shard).values(
+            campaign=campaign, number=number, kind=kind, state=state, rows=rows, content=content
         )
-        return number
+    )
+    return number
+
+
+def _columns(place: Place) -> dict[str, int]:
+    return {"shard": place.shard, "row": place.row}

@@ -11,22 +11,19 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from service.files import Files
-from service.pool import index
+from service.pool import index, strings
 
 SHARD_ROWS = 65_536
+GROUP_ROWS = 8_192
+"""Of a shard's file: so many rows are in memory twice while it is written."""
 
-_SCHEMA = pa.schema(
-    [
-        ("text", pa.large_string()),
-        ("ext_id", pa.string()),
-        ("domain", pa.string()),
-        ("meta", pa.string()),
-        ("label", pa.string()),
-    ]
-)
+_SCHEMA = pa.schema([(name, strings.TYPE) for name in ("text", "ext_id", "domain", "meta", "label")])
+_UNLABELED = pa.schema(list(_SCHEMA)[:-1])
+_DICTIONARIES = ["domain", "label"]
+"""Columns whose values come again and again."""
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One example on its way into a shard."""
 
     text: str
@@ -40,26 +37,61 @@ class Row(msgspec.Struct, frozen=True):
 
 def seal(files: Files, rows: Sequence[Row]) -> str:
     """Write the shard; its content key. Rows with equal contents in equal order share one folder."""
-    table = pa.table(
-        {
-            "text": [row.text for row in rows],
-            "ext_id": [row.ext_id for row in rows],
-            "domain": [row.domain for row in rows],
-            "meta": [None if row.meta is None else msgspec.json.encode(row.meta).decode() for row in rows],
-            "label": [row.label for row in rows],
-        },
-        schema=_SCHEMA,
+    examples = columns_of(
+        [row.text for row in rows],
+        [row.ext_id for row in rows],
+        [row.domain for row in rows],
+        [row.meta for row in rows],
     )
+    return write(
+        files,
+        pa.Table.from_batches([examples]),
+        [row.label for row in rows],
+        [row.digest for row in rows],
+        [row.role_key for row in rows],
+        [None if row.ext_id is None else id_key(row.ext_id) for row in rows],
+    )
+
+
+def columns_of(
+    texts: Sequence[str],
+    ids: Sequence[str | None],
+    domains: Sequence[str | None],
+    metas: Sequence[dict[str, Any] | None],
+) -> pa.RecordBatch:
+    """Examples as a shard has them, without their labels."""
+    encoded = [None if meta is None else msgspec.json.encode(meta).decode() for meta in metas]
+    columns = [strings.column(values) for values in (texts, ids, domains, encoded)]
+    return pa.RecordBatch.from_arrays(columns, schema=_UNLABELED)
+
+
+def write(
+    files: Files,
+    examples: pa.Table,
+    labels: Sequence[str | None],
+    digests: Sequence[bytes],
+    role_keys: Sequence[int],
+    id_keys: Sequence[bytes | None],
+) -> str:
+    """As `seal`, of `examples` as `columns_of` makes them."""
+    label = pa.chunked_array([strings.column(labels)])
+    table = examples.append_column(_SCHEMA.field("label"), label)
     content = hashlib.blake2b(digest_size=16)
-    for row in rows:
-        content.update(msgspec.json.encode([row.text, row.ext_id, row.domain, row.meta, row.label]))
+    for column in table.itercolumns():
+        strings.hashed(column, content)
     key = content.hexdigest()
     with files.new(folder(key)) as target:
-        pq.write_table(table, target / "examples.parquet", compression="zstd")
-        np.save(target / "role_keys.npy", np.asarray([row.role_key for row in rows], dtype=np.int64))
-        index.write(target, "digest", [row.digest for row in rows], range(len(rows)))
-        named = [(id_key(row.ext_id), at) for at, row in enumerate(rows) if row.ext_id is not None]
-        index.write(target, "id", [key for key, _ in named], [at for _, at in named])
+        pq.write_table(
+            table,
+            target / "examples.parquet",
+            row_group_size=GROUP_ROWS,
+            compression="zstd",
+            use_dictionary=_DICTIONARIES,
+        )
+        np.save(target / "role_keys.npy", np.asarray(role_keys, dtype=np.int64))
+        index.write(target, "digest", digests, range(len(digests)))
+        named = [at for at, id_ in enumerate(id_keys) if id_ is not None]
+        index.write(target, "id", [id_ for id_ in id_keys if id_ is not None], named)
     return key
 
 
@@ -68,6 +100,7 @@ def folder(content: str) -> str:
 
 
 def id_key(ext_id: str) -> bytes:
+    """16 bytes."""
     return hashlib.blake2b(ext_id.encode(), digest_size=16).digest()
 
 
@@ -85,5 +118,5 @@ def columns(files: Files, content: str, names: Sequence[str]) -> dict[str, list[
 def examples(files: Files, content: str, rows: Sequence[int]) -> list[dict[str, Any]]:
     """Some examples: `{text, ext_id, domain, meta, label}` each, in the order asked for."""
     table = pq.read_table(files.path(folder(content)) / "examples.parquet")
-    found: list[dict[str, Any]] = table.take(pa.array(rows, type=pa.int64())).to_pylist()
+    found: list[dict[str, Any]] = strings.take(table, rows).to_pylist()
     return found

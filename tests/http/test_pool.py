@@ -8,11 +8,17 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pytest
 
-from service.pool.pool import BATCH
+from service.pool import pool
 from service.store import uploads
 from tests.http.conftest import Served, wait_for
 
+BATCH = 5_000
 ACCEPTED = "application/x-ndjson, application/jsonl, application/json-lines, text/csv, application/vnd.apache.parquet"
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "BATCH", BATCH)
 
 
 def lines(*objects: dict[str, Any]) -> str:
@@ -70,6 +76,24 @@ def test_many_batches_in_small_chunks(served: Served) -> None:
     again = served.http.post(f"/v1/campaigns/{c}/pool", content=body, headers=headers)
     assert again.json() == receipt(received=2 * BATCH + 7, duplicates=2 * BATCH + 7)
     assert served.http.get(f"/v1/campaigns/{c}").json()["status"]["examples"] == 2 * BATCH + 7
+
+
+def test_a_large_upload_is_sealed_as_it_comes(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given whole batches of new texts, then each is a shard at once, and what is left waits for more."""
+    monkeypatch.setattr(pool, "APART", BATCH)
+    path = f"/v1/campaigns/{served.campaign()['id']}/pool"
+    body = many(0, 2 * BATCH) + "{\n" + many(0, 3)
+    bad = {"line": 2 * BATCH + 1, "reason": "not a JSON object: Input data was truncated"}
+
+    first = served.post_lines(path, body + many(2 * BATCH, 7))
+    again = served.post_lines(path, many(0, 2 * BATCH + 8))
+
+    assert first.json() == receipt(
+        received=2 * BATCH + 11, added=2 * BATCH + 7, duplicates=3, rejected=1, errors=[bad]
+    )
+    assert again.json() == receipt(received=2 * BATCH + 8, added=1, duplicates=2 * BATCH + 7)
+    found = [(one["state"], one["rows"]) for one in served.http.get(path).json()["shards"]]
+    assert found == [("sealed", BATCH), ("sealed", BATCH), ("filling", 8)]
 
 
 @pytest.mark.parametrize(

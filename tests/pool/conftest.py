@@ -8,6 +8,7 @@ import pytest
 
 from service.files import Files
 from service.pool import known_labels
+from service.pool.batch import Batch
 from service.pool.pool import Kind, Receipt
 from service.records import Campaign, Example
 from service.store import campaigns
@@ -36,7 +37,7 @@ class World:
         receipt = Receipt()
         with self.database.transaction() as connection:
             campaign = self.campaign_in(connection)
-            known_labels.add(connection, self.files, campaign, numbered(examples), receipt)
+            known_labels.add(connection, self.files, campaign, Batch.of(numbered(examples)), receipt)
         return receipt
 
     def campaign_in(self, connection: Any) -> Campaign:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Invalid
-from service.pool.lines import MAX_LINE_BYTES, MAX_TEXT_CHARS, Line, Rejection, read
+from service.pool.lines import MAX_LINE_BYTES, MAX_TEXT_CHARS, Columns, Line, Rejection, read, read_many
 from service.records import Example
 
 
@@ -66,6 +66,37 @@ def test_text_field_has_the_campaigns_name() -> None:
 )
 def test_a_bad_line_is_told_and_the_next_is_read(line: str, reason: str) -> None:
     assert rows(f'{line}\n{{"text": "good"}}') == [Rejection(1, reason), Line(2, Example("good"), False)]
+
+
+def test_many_lines_are_read_at_once() -> None:
+    body = (
+        b'{"text": "a", "id": "1", "meta": {"n": 1}, "label": null}\n{"domain": "web", "text": "\xc3\xa9"}\n'
+    )
+    (found,) = read_many([body], "jsonl", "text", True, "single_label")
+    assert found == Columns(1, ["a", "\u00e9"], ["1", None], [None, "web"], [{"n": 1}, None])
+    first, rest = found.split(1)
+    assert [*first.lines(), *rest.lines()] == rows(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ('{"text": "a"} {"text": "b"}\n\n{"text": "c"}\n', ["no", "c"]),
+        ('{"text":\n"a"}\n{"text": "b"}{"text": "c"}\n{"text": "d"}', ["no", "no", "no", "d"]),
+        ('{"text": "a"}\n\n{"text": "b"}\n', ["a", "b"]),
+        ('{"text": "a"}\n{"text": "b", "other": "\\q"}\n{"text": "c"}\n', ["a", "no", "c"]),
+        ('{"text": "a"}\n{"text": "b\\u0000"}\n{"text": "c"}\n', ["a", "no", "c"]),
+        ('{"text": "a"}\n{"text": " "}\n{"text": "c", "id": 7}\n', ["a", "no", "c"]),
+    ],
+)
+def test_lines_that_cannot_be_read_at_once_are_read_one_by_one(body: str, wanted: list[str]) -> None:
+    assert [found.example.text if isinstance(found, Line) else "no" for found in rows(body)] == wanted
+
+
+def test_a_field_that_nobody_asks_for_has_to_be_unicode_too() -> None:
+    first, second = rows(b'{"text": "a", "x": "\xff"}\n{"text": "b"}\n')
+    assert isinstance(first, Rejection)
+    assert second == Line(2, Example("b"), False)
 
 
 def test_bytes_that_are_no_unicode_are_told() -> None:

@@ -1,17 +1,18 @@
-from collections.abc import Sequence
-
 import pytest
 from sqlalchemy import select
 
 from service.errors import Conflict
 from service.pool import pool, shards
-from service.pool.lines import Line, Rejection
+from service.pool.batch import Batch
+from service.pool.lines import Columns, Line, Rejection
 from service.pool.pool import BATCH, BATCH_S, Receipt, ingest
 from service.pool.shards import SHARD_ROWS
 from service.pool.text import role_key
 from service.records import Example, Place
+from service.store import campaigns
+from service.store.campaigns import NewCampaign
 from service.store.schema import alias, label, staged
-from tests.filling import numbered
+from tests.filling import fill, numbered
 from tests.pool.conftest import World
 
 
@@ -166,6 +167,66 @@ def test_a_full_shard_is_closed_and_the_next_one_opened(
     assert by_text == {"text 9": Place(2, 1), "more 1": Place(2, 3)}
 
 
+def test_many_new_examples_make_a_shard_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a shard that is filling, then many new examples leave it as it is, and are found like all others."""
+    monkeypatch.setattr(pool, "APART", 4)
+    world.add(Example("one", "a"), Example("two", "b"))
+    receipt = world.add(
+        Example("three", "c", "web", {"n": [1, None]}),
+        Example("three", "c2"),
+        Example("one", "a2"),
+        Example("four", label="good"),
+        Example("five", "a"),
+        Example("six"),
+        Example(" six", label="bad"),
+        Example("seven", "g", label="ugly"),
+        Example("eight", "h"),
+    )
+    world.add(Example("nine", "i"), Example("three", "c3"), Example("other", "h"))
+    assert (receipt.received, receipt.added, receipt.duplicates, receipt.labels) == (9, 4, 3, 2)
+    assert receipt.errors == [
+        Rejection(5, "the id 'a' already names another text"),
+        Rejection(8, "the label 'ugly' is not one of the campaign's"),
+    ]
+    with world.database.reading() as connection:
+        rows = pool.all_shards(connection, world.id)
+        assert [(row.number, row.state, row.rows) for row in rows] == [(0, "filling", 3), (1, "sealed", 4)]
+        by_id, by_text = pool.find(
+            connection, world.files, world.id, ["a", "a2", "c", "c2", "c3", "g", "h", "i"], ["four", "six"]
+        )
+        held = connection.execute(select(label).order_by(label.c.version)).all()
+    assert by_id == {
+        "a": Place(0, 0),
+        "a2": Place(0, 0),
+        "c": Place(1, 0),
+        "c2": Place(1, 0),
+        "c3": Place(1, 0),
+        "h": Place(1, 3),
+        "i": Place(0, 2),
+    }
+    assert by_text == {"four": Place(1, 1), "six": Place(1, 2)}
+    assert [(row.shard, row.row, row.value) for row in held] == [(1, 1, "good"), (1, 2, "bad")]
+    assert held[0].role_key == role_key("four")
+    assert shards.examples(world.files, rows[1].content, [0, 1]) == [
+        {"text": "three", "ext_id": "c", "domain": "web", "meta": '{"n":[1,null]}', "label": None},
+        {"text": "four", "ext_id": None, "domain": None, "meta": None, "label": "good"},
+    ]
+
+
+def test_a_shard_is_the_same_whichever_way_it_came(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = [Example(f"text {at}", f"id {at}" if at % 3 else None, meta={"at": at}) for at in range(3000)]
+    world.add(*examples)
+    world.seal()
+    with world.database.transaction() as connection:
+        (through_sql,) = pool.all_shards(connection, world.id)
+        other = campaigns.create(connection, NewCampaign("another", ["good", "bad"], "none"))
+    monkeypatch.setattr(pool, "APART", 1)
+    with world.database.transaction() as connection:
+        fill(connection, world.files, other.id, examples)
+        (at_once,) = pool.all_shards(connection, other.id)
+    assert at_once.content == through_sql.content
+
+
 def test_a_shard_is_sealed_once(world: World) -> None:
     world.add(Example("one"))
     world.seal()
@@ -185,6 +246,20 @@ def test_ingest_commits_by_batches_and_counts_rejections() -> None:
     assert (receipt.received, receipt.rejected, len(receipt.errors)) == (150, 150, 100)
 
 
+def test_a_batch_ends_within_many_lines() -> None:
+    texts = [f"text {at}" for at in range(2 * BATCH)]
+    nothing: list[None] = [None] * len(texts)
+    batches: list[Batch] = []
+    ingest(
+        [Line(1, Example("first"), False), Columns(2, texts, nothing, nothing, nothing)],
+        Receipt(),
+        batches.append,
+    )  # type: ignore[arg-type]
+    assert [len(batch) for batch in batches] == [BATCH, BATCH, 1]
+    assert [batch.text(0) for batch in batches] == ["first", f"text {BATCH - 1}", f"text {2 * BATCH - 1}"]
+    assert [batch.numbers[-1] for batch in batches] == [BATCH, 2 * BATCH, 2 * BATCH + 1]
+
+
 def test_long_texts_make_small_batches() -> None:
     batches: list[int] = []
     lines = numbered([Example("x" * 50_000)] * 400 + [Example("y", meta={"z": "m" * 1_000_000})] * 17)
@@ -201,7 +276,7 @@ def test_a_slow_store_makes_no_small_batches(monkeypatch: pytest.MonkeyPatch) ->
         def monotonic() -> float:
             return at
 
-    def store(batch: Sequence[Line]) -> None:
+    def store(batch: Batch) -> None:
         nonlocal at
         at += 10 * BATCH_S
         sizes.append(len(batch))

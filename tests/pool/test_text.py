@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.pool.text import digest, draws, role_key
+from service.pool.text import PIECE, digest, draws, keys, role_key
 
 
 def test_digest_leaves_out_unicode_form_and_white_space() -> None:
@@ -32,6 +32,16 @@ def test_role_key_of_mere_punctuation_is_its_own() -> None:
 def test_keys_fit_their_columns(text: str) -> None:
     assert 0 <= role_key(text) < 2**63
     assert digest(text) == digest(f" {text} ")
+
+
+@given(st.lists(st.text() | st.text("aB07 _-.!\t\n\x1c", max_size=12)))
+def test_keys_of_many_texts_are_those_of_each(texts: list[str]) -> None:
+    assert keys(texts) == ([digest(text) for text in texts], [role_key(text) for text in texts])
+
+
+def test_keys_of_more_texts_than_are_taken_at_once() -> None:
+    texts = [f" Text {at},  {at}" if at % 5 else f"Wört {at}" for at in range(2 * PIECE + 3)]
+    assert keys(texts) == ([digest(text) for text in texts], [role_key(text) for text in texts])
 
 
 def test_draws_are_splitmix64_of_key_and_seed() -> None:
