@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any, Literal, Self, cast
+from typing import Any, Self, cast
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -13,9 +13,9 @@ from service.cli import events
 from service.cli.events import Event
 from service.cli.views import Campaign, Curve, Job, LogEvent, Receipt, Round
 from service.errors import Conflict, Invalid, NotFound, PostilError, Unauthorized
+from service.pool.forms import Form
 from service.settings import Settings
 
-Form = Literal["jsonl", "csv", "parquet"]
 CONTENT_TYPES: dict[Form, str] = {
     "jsonl": "application/x-ndjson",
     "csv": "text/csv",

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from service.cli.client import Api
 from service.cli.output import say
-from service.cli.pool import counts, encoding_of, form_of, opened, send
+from service.cli.pool import counts, form_of, opened, send
 from service.cli.views import Receipt
 from service.demo import docstrings, encoder
 from service.demo.docstrings import Corpus, Example
@@ -22,6 +22,7 @@ from service.errors import Invalid, PostilError
 from service.label_studio.annotator import Annotator, invite
 from service.label_studio.client import Client
 from service.label_studio.problems import problem
+from service.pool.forms import encoding_of
 from service.settings import Settings
 from service.stack.credentials import credential
 

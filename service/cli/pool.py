@@ -4,13 +4,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from service.cli.connect import connect
 from service.cli.output import AsJson, print_json, progress
-from service.pool import compression
+from service.pool import forms
+from service.pool.forms import Form, encoding_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 labels_app = typer.Typer(no_args_is_help=True)
 
-Form = Literal["jsonl", "csv", "parquet"]
-SUFFIXES: dict[str, Form] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 CHUNK_BYTES = 1 << 18
 SHOWN_AT_MOST = 20
 
@@ -75,22 +74,16 @@ def add_labels(
 
 
 def form_of(file: str, format: Form | None) -> Form:
-    """The format as told, else by the file's suffix; raises Invalid where neither says."""
+    """The format as told, else by the file's name; raises Invalid where neither says."""
     from service.errors import Invalid
 
-    suffixes = [suffix.lower() for suffix in Path(file).suffixes]
-    found = format or SUFFIXES.get(next((s for s in reversed(suffixes) if s not in compression.SUFFIXES), ""))
+    found = format or forms.form_of(file)
     if found is None:
         raise Invalid(
             f"{file}: neither .jsonl, .ndjson, .csv nor .parquet: say --format jsonl, csv or parquet",
             "--format",
         )
     return found
-
-
-def encoding_of(file: str) -> str:
-    """How the file's bytes are compressed, by its suffix, as HTTP calls it."""
-    return compression.SUFFIXES.get(Path(file).suffix.lower(), "identity")
 
 
 @contextmanager

@@ -92,9 +92,7 @@ def _take(
             uploads.touch(connection, begun.id, msgspec.to_builtins(receipt))
 
     try:
-        chunks = _chunks(api, begun, request)
-        if encoding != "identity":
-            chunks = compression.unpacked(chunks, encoding)
+        chunks = compression.unpacked(_chunks(api, begun, request), encoding)
         lines = read_many(chunks, form, campaign.text_field, text_required, campaign.problem)
         ingest(lines, receipt, commit)
     except BaseException:

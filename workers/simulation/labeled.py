@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service import answers
 from service.errors import Invalid
-from service.pool import compression, lines
+from service.pool import compression, forms, lines
 from service.pool.text import digest, role_key
 from workers.coding import classes
 
@@ -65,7 +65,7 @@ def _labels(answer: answers.Answer) -> list[str]:
 
 def _pairs(path: Path, text_field: str, problem: str) -> Iterator[tuple[str, answers.Answer]]:
     seen: set[bytes] = set()
-    form = next((form for form in ("csv", "parquet") if f".{form}" in path.suffixes[-2:]), "jsonl")
+    form = forms.form_of(path.name) or "jsonl"
     for line in lines.read(_chunks(path), form, text_field, problem=problem):
         if isinstance(line, lines.Rejection):
             raise Invalid(f"{path}, line {line.line}: {line.reason}", "data")
@@ -82,8 +82,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
             chunks = iter(partial(file.read, CHUNK), b"")
-            encoding = compression.SUFFIXES.get(path.suffix)
-            yield from chunks if encoding is None else compression.unpacked(chunks, encoding)
+            yield from compression.unpacked(chunks, forms.encoding_of(path.name))
     except OSError as error:
         raise Invalid(f"{path} cannot be read: {error}", "data") from None
     except Invalid as error:
