@@ -12,6 +12,7 @@ from service.doorbell import Doorbell
 from service.errors import Invalid
 from service.files import Files
 from service.http.hub import Hub
+from service.pool.packers import Packers
 from service.records import Campaign
 from service.rounds.advance import advance
 from service.settings import Settings
@@ -39,6 +40,7 @@ class Api:
         self.hub = Hub(self.database)
         self.curves: dict[str, tuple[Hashable, Curve]] = {}
         """By campaign: what its curve was made of, and the curve (intervals take long to compute)."""
+        self.packers = Packers()
         self.upload_limit = anyio.CapacityLimiter(UPLOADS)
 
     @contextmanager
@@ -57,5 +59,6 @@ class Api:
             yield connection, campaigns.get(connection, c)
 
     def close(self) -> None:
+        self.packers.close()
         self.database.close()
         self.doorbell.redis.close()

@@ -36,6 +36,8 @@ FORMS = {
 ENCODINGS = ("identity", *compression.SUFFIXES.values())
 MAX_KEY_CHARS = 200
 TOUCH_S = 15.0
+QUIET_S = 0.2
+"""What other processes hold is waited for when nothing came for so long."""
 
 Store = Callable[[Connection, Campaign, Batch, Receipt], None]
 
@@ -93,7 +95,8 @@ def _take(
 
     try:
         chunks = compression.unpacked(_chunks(api, begun, request), encoding)
-        lines = read_many(chunks, form, campaign.text_field, text_required, campaign.problem)
+        packing = api.packers.in_order
+        lines = read_many(chunks, form, campaign.text_field, text_required, campaign.problem, packing)
         ingest(lines, receipt, commit)
     except BaseException:
         # What the last batch's transaction wrote into the row is what is stored.
@@ -104,14 +107,24 @@ def _take(
 
 
 def _chunks(api: Api, begun: Upload, request: Request) -> Iterator[bytes]:
-    stream = request.stream()
+    """An empty one where nothing came for QUIET_S."""
+    more = True
 
-    async def next_chunk() -> bytes | None:
-        return await anext(stream, None)
+    async def next_chunk() -> bytes:
+        nonlocal more
+        with anyio.move_on_after(QUIET_S):
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            more = message.get("more_body", False)
+            body: bytes = message.get("body", b"")
+            return body
+        return b""
 
     touched = time.monotonic()
-    while (chunk := anyio.from_thread.run(next_chunk)) is not None:
-        if time.monotonic() - touched > TOUCH_S:
+    while more:
+        chunk = anyio.from_thread.run(next_chunk)
+        if chunk and time.monotonic() - touched > TOUCH_S:
             with api.database.transaction() as connection:
                 uploads.touch(connection, begun.id)
             touched = time.monotonic()

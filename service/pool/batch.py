@@ -1,15 +1,16 @@
-"""Lines on their way into the store, in columns: as objects of Python they would take four times the memory."""
+"""Lines on their way into the store: what is committed together."""
 
 from array import array
 from bisect import bisect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 import msgspec
 import pyarrow as pa
 
-from service.pool import shards, text
-from service.pool.lines import Columns, Line
+from service.pool import text
+from service.pool.lines import Line
+from service.pool.packed import Packed, examples, pack
 from service.records import Example
 
 
@@ -19,7 +20,6 @@ class Batch:
     def __init__(self) -> None:
         self.numbers = array("q")
         self.digests: list[bytes] = []
-        self.role_keys = array("q")
         self.id_keys: list[bytes | None] = []
         self.labeled: dict[int, Example] = {}
         """Examples of which something is known, by position."""
@@ -44,15 +44,16 @@ class Batch:
 
     def append(self, line: Line) -> None:
         self._loose.append(line)
-        self.chars += len(line.example.text) + _size(line.example.meta)
+        self.chars += len(line.example.text)
+        if line.example.meta:
+            self.chars += len(msgspec.json.encode(line.example.meta))
         if len(self._loose) == text.PIECE:
             self.pack()
 
-    def extend(self, lines: Columns) -> None:
+    def extend(self, lines: Packed) -> None:
         self.pack()
-        self.chars += sum(map(len, lines.texts)) + sum(map(_size, lines.metas))
-        numbers = range(lines.first, lines.first + len(lines))
-        self._add(numbers, lines.texts, lines.ids, lines.domains, lines.metas)
+        self.chars += lines.chars
+        self._add(lines, range(lines.first, lines.first + lines.rows))
 
     def pack(self) -> None:
         """Put what was appended last into the columns."""
@@ -64,21 +65,20 @@ class Batch:
                 self.labeled[at] = line.example
             if line.truncated:
                 self.truncated.add(at)
-        examples = [line.example for line in lines]
-        self._add(
-            [line.number for line in lines],
-            [example.text for example in examples],
-            [example.id for example in examples],
-            [example.domain for example in examples],
-            [example.meta for example in examples],
+        found = [line.example for line in lines]
+        packed = pack(
+            lines[0].number,
+            [example.text for example in found],
+            [example.id for example in found],
+            [example.domain for example in found],
+            [example.meta for example in found],
         )
+        self._add(packed, [line.number for line in lines])
 
     def lines(self) -> Iterator[Line]:
-        rows = (row for piece in self._pieces for row in piece.to_pylist())
-        for at, (number, row) in enumerate(zip(self.numbers, rows, strict=True)):
-            meta = None if row["meta"] is None else msgspec.json.decode(row["meta"])
-            example = self.labeled.get(at) or Example(row["text"], row["ext_id"], row["domain"], meta)
-            yield Line(number, example, at in self.truncated)
+        found = (example for piece in self._pieces for example in examples(piece))
+        for at, (number, example) in enumerate(zip(self.numbers, found, strict=True)):
+            yield Line(number, self.labeled.get(at, example), at in self.truncated)
 
     def text(self, at: int) -> str:
         found: str = self._cell(at, "text")
@@ -95,26 +95,13 @@ class Batch:
         """Columns as in a shard, without the labels."""
         return pa.Table.from_batches(self._pieces)
 
-    def _add(
-        self,
-        numbers: Sequence[int],
-        texts: Sequence[str],
-        ids: Sequence[str | None],
-        domains: Sequence[str | None],
-        metas: Sequence[dict[str, Any] | None],
-    ) -> None:
+    def _add(self, lines: Packed, numbers: Iterable[int]) -> None:
         self._starts.append(len(self.numbers))
-        self._pieces.append(shards.columns_of(texts, ids, domains, metas))
+        self._pieces.append(lines.columns)
         self.numbers.extend(numbers)
-        digests, role_keys = text.keys(texts)
-        self.digests += digests
-        self.role_keys.extend(role_keys)
-        self.id_keys += [None if id_ is None else shards.id_key(id_) for id_ in ids]
+        self.digests += lines.digests
+        self.id_keys += lines.id_keys
 
     def _cell(self, at: int, name: str) -> Any:
         piece = bisect(self._starts, at) - 1
         return self._pieces[piece][name][at - self._starts[piece]].as_py()
-
-
-def _size(meta: dict[str, Any] | None) -> int:
-    return len(msgspec.json.encode(meta)) if meta else 0

@@ -5,7 +5,7 @@ and offsets fit the campaign and the text is not looked at here.
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from types import NoneType
 from typing import Any, NamedTuple
@@ -15,7 +15,8 @@ import msgspec
 from service import answers
 from service.answers import Answer
 from service.errors import Invalid
-from service.pool import parquet
+from service.pool import packed, parquet
+from service.pool.packed import Packed
 from service.records import Example
 
 MAX_LINE_BYTES = 1 << 20
@@ -38,29 +39,6 @@ class Rejection(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Columns(msgspec.Struct, frozen=True, gc=False):
-    """Good lines one after another, from line `first` on, of which no answer is known and no text was cut."""
-
-    first: int
-    texts: list[str]
-    ids: list[str | None]
-    domains: list[str | None]
-    metas: list[dict[str, Any] | None]
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def lines(self) -> Iterator[Line]:
-        rows = zip(self.texts, self.ids, self.domains, self.metas, strict=True)
-        return (Line(number, Example(*row), False) for number, row in enumerate(rows, self.first))
-
-    def split(self, at: int) -> tuple["Columns", "Columns"]:
-        """The first `at` lines, and the others."""
-        parts = (self.texts, self.ids, self.domains, self.metas)
-        head, rest = [part[:at] for part in parts], [part[at:] for part in parts]
-        return Columns(self.first, *head), Columns(self.first + at, *rest)  # type: ignore[arg-type]
-
-
 def read(
     chunks: Iterable[bytes],
     form: str,
@@ -70,19 +48,29 @@ def read(
 ) -> Iterator[Line | Rejection]:
     """Examples out of `chunks`; `form` is "jsonl", "csv" or "parquet", `problem` that of the campaign."""
     for found in read_many(chunks, form, text_field, text_required, problem):
-        if isinstance(found, Columns):
-            yield from found.lines()
+        if isinstance(found, Packed):
+            for number, example in enumerate(found.examples(), found.first):
+                yield Line(number, example, False)
         else:
             yield found
 
 
 def read_many(
-    chunks: Iterable[bytes], form: str, text_field: str, text_required: bool, problem: str
-) -> Iterator[Columns | Line | Rejection]:
-    """As `read`; many lines at once where nothing about them is special."""
+    chunks: Iterable[bytes],
+    form: str,
+    text_field: str,
+    text_required: bool = True,
+    problem: str = "single_label",
+    packing: "Packing | None" = None,
+) -> Iterator[Packed | Line | Rejection]:
+    """As `read`; many lines at once where nothing about them is special.
+
+    `packing` is `pack` for each block in turn, where that is done elsewhere. An empty chunk says that no more has come
+    for now: what was held for other processes is waited for.
+    """
     known = {"id", "domain", text_field, *answers.FIELDS.values()}
-    for number, found in _objects(chunks, form, text_field, text_required):
-        if isinstance(found, Columns):
+    for number, found in _objects(chunks, form, text_field, text_required, packing or _pack_each):
+        if isinstance(found, Packed):
             yield found
             continue
         if isinstance(found, str):
@@ -101,48 +89,57 @@ def read_many(
 
 
 def _objects(
-    chunks: Iterable[bytes], form: str, text_field: str, text_required: bool
-) -> Iterator[tuple[int, dict[str, Any] | Columns | str]]:
+    chunks: Iterable[bytes], form: str, text_field: str, text_required: bool, packing: "Packing"
+) -> Iterator[tuple[int, dict[str, Any] | Packed | str]]:
     """(number, fields, or many lines, or why there is none)."""
     if form == "parquet":
         return enumerate(parquet.rows(chunks), 1)
     blocks = _blocks(chunks)
     if form == "csv":
         return _csv_objects(_lines(blocks), text_field, text_required)
-    return _json_objects(blocks, text_field)
+    return _json_objects(packing(text_field, blocks))
 
 
-class _Block(NamedTuple):
-    """Whole lines as they came; the last line of all may lack its end. `raw` is None for one that is too long."""
+class Block(NamedTuple):
+    """Whole lines as they came; the last line of all may lack its end.
+
+    `raw` is None for one that is too long, and empty where no more has come for now.
+    """
 
     first: int
     lines: int
     raw: bytes | None
 
 
-def _blocks(chunks: Iterable[bytes]) -> Iterator[_Block]:
+Packing = Callable[[str, Iterable[Block]], Iterator[tuple[Block, Packed | None]]]
+"""(text field, blocks) -> each block in turn, with what `pack` says of it."""
+
+
+def _blocks(chunks: Iterable[bytes]) -> Iterator[Block]:
     """The bytes of a line that is too long are dropped as they come."""
     held, number, too_long = b"", 1, False
     for chunk in chunks:
+        if not chunk:
+            yield Block(number, 0, b"")
         start, end = 0, chunk.rfind(b"\n") + 1
         if too_long and end:
             start, number, too_long = chunk.index(b"\n") + 1, number + 1, False
-            yield _Block(number - 1, 1, None)
+            yield Block(number - 1, 1, None)
         if raw := held + chunk[start:end] if end else b"":
-            block = _Block(number, raw.count(b"\n"), raw)
+            block = Block(number, raw.count(b"\n"), raw)
             yield block
             number, held = number + block.lines, b""
         held = b"" if too_long else held + chunk[end:]
         if len(held) > MAX_LINE_BYTES:
             held, too_long = b"", True
     if held or too_long:
-        yield _Block(number, 1, None if too_long else held)
+        yield Block(number, 1, None if too_long else held)
 
 
-def _lines(blocks: Iterable[_Block]) -> Iterator[tuple[int, bytes | None]]:
+def _lines(blocks: Iterable[Block]) -> Iterator[tuple[int, bytes | None]]:
     """(number, line without its end); None for a line that is too long."""
     for block in blocks:
-        lines = [None] if block.raw is None else block.raw.removesuffix(b"\n").split(b"\n")
+        lines = [None] if block.raw is None else block.raw.removesuffix(b"\n").split(b"\n")[: block.lines]
         for number, line in enumerate(lines, block.first):
             yield number, None if line is None or len(line) > MAX_LINE_BYTES else line.removesuffix(b"\r")
 
@@ -151,17 +148,12 @@ _TOO_LONG = f"longer than {MAX_LINE_BYTES:,} bytes: split the text, or leave the
 
 
 def _json_objects(
-    blocks: Iterable[_Block], text_field: str
-) -> Iterator[tuple[int, dict[str, Any] | Columns | str]]:
-    one, many = msgspec.json.Decoder(dict[str, Any]), _decoder(text_field)
-    for block in blocks:
-        fields = _decoded(many, block)
-        columns = _columns(block.first, fields) if fields else None
-        if columns is not None:
-            yield block.first, columns
-            continue
-        if fields:
-            yield from enumerate([_object(found, text_field) for found in fields], block.first)
+    blocks: Iterable[tuple[Block, Packed | None]],
+) -> Iterator[tuple[int, dict[str, Any] | Packed | str]]:
+    decoder = msgspec.json.Decoder(dict[str, Any])
+    for block, found in blocks:
+        if found is not None:
+            yield block.first, found
             continue
         for number, line in _lines([block]):
             if line is None:
@@ -172,40 +164,31 @@ def _json_objects(
             if not line.strip():
                 continue
             try:
-                yield number, one.decode(line)
+                yield number, decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 yield number, f"not a JSON object: {error}"
 
 
-@lru_cache(maxsize=16)
-def _decoder(text_field: str) -> msgspec.json.Decoder[Any] | None:
-    """Of what is looked at of an object; its `text` has the campaign's name. None where that is another field's."""
-    others = ("id", "domain", "meta", *answers.FIELDS.values())
-    if text_field in others:
-        return None
-    fields = [("text", Any, msgspec.UNSET), *((name, Any, None) for name in others)]
-    return msgspec.json.Decoder(msgspec.defstruct("Fields", fields, rename={"text": text_field}, gc=False))
+def _pack_each(text_field: str, blocks: Iterable[Block]) -> Iterator[tuple[Block, Packed | None]]:
+    return ((block, pack(text_field, block)) for block in blocks)
 
 
-def _decoded(decoder: msgspec.json.Decoder[Any] | None, block: _Block) -> list[Any] | None:
-    """All lines at once; None where they have to be read one by one, to tell what is wrong with which."""
-    raw = block.raw
-    if decoder is None or raw is None or len(raw) > MAX_LINE_BYTES or b"\\u0000" in raw:
+def pack(text_field: str, block: Block) -> Packed | None:
+    """All lines of a block at once; None where they have to be read one by one, to tell what is with which."""
+    raw, decoder = block.raw, _decoder(text_field)
+    if decoder is None or not raw or len(raw) > MAX_LINE_BYTES:
         return None
     if not raw.startswith(b"{") or raw.count(b"}\n{") != block.lines - 1:
         return None  # not each line has one object to itself
     try:
         if not raw.isascii():
             raw.decode()  # in fields that nobody asks for, too
-        found = decoder.decode_lines(raw)
+        fields = decoder.decode_lines(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return found if len(found) == block.lines else None
-
-
-def _columns(first: int, fields: list[Any]) -> Columns | None:
-    """None where one of the lines has to be looked at more closely."""
-    if [one for one in fields if not (one.label is one.labels is one.spans is None)]:
+    if len(fields) != block.lines or [
+        one for one in fields if not (one.label is one.labels is one.spans is None)
+    ]:
         return None
     texts, ids = [one.text for one in fields], [one.id for one in fields]
     domains, metas = [one.domain for one in fields], [one.meta for one in fields]
@@ -217,15 +200,20 @@ def _columns(first: int, fields: list[Any]) -> Columns | None:
         and max(map(len, texts)) <= MAX_TEXT_CHARS
         and "" not in ids
         and max(len(id_ or "") for id_ in ids) <= MAX_ID_CHARS
+        and not any("\0" in "".join(filter(None, values)) for values in (texts, ids, domains))
     ):
         return None
-    return Columns(first, texts, ids, domains, metas)
+    return packed.pack(block.first, texts, ids, domains, metas)
 
 
-def _object(found: Any, text_field: str) -> dict[str, Any]:
-    fields = msgspec.structs.asdict(found)
-    text = fields.pop("text")
-    return fields if text is msgspec.UNSET else fields | {text_field: text}
+@lru_cache(maxsize=16)
+def _decoder(text_field: str) -> msgspec.json.Decoder[Any] | None:
+    """Of what is looked at of an object; its `text` has the campaign's name. None where that is another field's."""
+    others = ("id", "domain", "meta", *answers.FIELDS.values())
+    if text_field in others:
+        return None
+    fields = [(name, Any, None) for name in ("text", *others)]
+    return msgspec.json.Decoder(msgspec.defstruct("Fields", fields, rename={"text": text_field}, gc=False))
 
 
 def _csv_objects(

@@ -17,13 +17,14 @@ from service.errors import Conflict, Invalid
 from service.files import Files
 from service.pool import index, shards, strings, text
 from service.pool.batch import Batch
-from service.pool.lines import Columns, Line, Rejection
+from service.pool.lines import Line, Rejection
+from service.pool.packed import Packed
 from service.records import Campaign, Example, Place
 from service.store import events, labels
 from service.store.schema import alias, shard, staged
 
 Kind = Literal["pool", "test"]
-BATCH = 32_768
+BATCH = 24_576
 BATCH_CHARS = 16_000_000
 """A batch of long texts is stored early: an upload's memory is bounded by this."""
 BATCH_S = 2.0
@@ -54,7 +55,7 @@ class Receipt(msgspec.Struct):
 
 
 def ingest(
-    lines: Iterable[Columns | Line | Rejection],
+    lines: Iterable[Packed | Line | Rejection],
     receipt: Receipt,
     store: Callable[[Batch], None],
 ) -> None:
@@ -74,13 +75,12 @@ def ingest(
             if isinstance(found, Rejection):
                 receipt.reject(found)
                 continue
-            if isinstance(found, Columns):
-                while len(found) >= (room := BATCH - len(batch)):
+            if isinstance(found, Packed):
+                while found.rows > (room := BATCH - len(batch)):
                     first, found = found.split(room)
                     batch.extend(first)
                     flush()
-                if len(found):
-                    batch.extend(found)
+                batch.extend(found)
             else:
                 batch.append(found)
             if len(batch) == BATCH or batch.chars >= BATCH_CHARS or time.monotonic() - since > BATCH_S:
@@ -145,7 +145,7 @@ def add(
     if kind == "pool":
         given: dict[Place, tuple[str, int]] = {}
         for at, label in told.items():
-            given.setdefault(place(again.get(at, at)), (label, batch.role_keys[at]))
+            given.setdefault(place(again.get(at, at)), (label, text.role_key(batch.text(at))))
         receipt.labels += labels.import_known(connection, campaign.id, given)
 
 
@@ -341,25 +341,27 @@ def _put_into_sql(
     labels: Sequence[str | None],
 ) -> Callable[[int], Place]:
     """Rows at the positions `new` gather in the shard that is filling, and in the next ones; where each is now."""
+    if not new:
+        return [].__getitem__
     room = _Room(connection, campaign, kind)
     places = [room.next() for _ in new]
     room.close()
-    examples = strings.take(batch.table(), new).to_pylist() if new else []
+    examples = strings.take(batch.table(), new).to_pylist()
+    role_keys = text.role_keys([example["text"] for example in examples])
     rows = [
         {
             "campaign": campaign,
             "kind": kind,
             "digest": batch.digests[at],
-            "role_key": batch.role_keys[at],
+            "role_key": role_key,
             "label": label,
             **_columns(place),
             **example,
             "meta": None if example["meta"] is None else msgspec.json.decode(example["meta"]),
         }
-        for at, place, label, example in zip(new, places, labels, examples, strict=True)
+        for at, place, label, example, role_key in zip(new, places, labels, examples, role_keys, strict=True)
     ]
-    if rows:
-        connection.execute(insert(staged), rows)
+    connection.execute(insert(staged), rows)
     return places.__getitem__
 
 
@@ -373,14 +375,11 @@ def _put_apart(
     labels: Sequence[str | None],
 ) -> Callable[[int], Place]:
     """Rows at the positions `new` become a sealed shard, beside the one that is filling; where each is now."""
-    content = shards.write(
-        files,
-        batch.table() if len(new) == len(batch) else strings.take(batch.table(), new),
-        labels,
-        [batch.digests[at] for at in new],
-        [batch.role_keys[at] for at in new],
-        [batch.id_keys[at] for at in new],
-    )
+    examples, digests, id_keys = batch.table(), batch.digests, batch.id_keys
+    if len(new) < len(batch):
+        examples = strings.take(examples, new)
+        digests, id_keys = [digests[at] for at in new], [id_keys[at] for at in new]
+    content = shards.write(files, examples, labels, digests, id_keys)
     number = _open(connection, campaign, kind, "sealed", len(new), content)
     events.record(connection, campaign, "shard-sealed", shard=number, rows=len(new))
     return lambda row: Place(number, row)

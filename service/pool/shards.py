@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from service.files import Files
-from service.pool import index, strings
+from service.pool import index, strings, text
 
 SHARD_ROWS = 65_536
 GROUP_ROWS = 8_192
 """Of a shard's file: so many rows are in memory twice while it is written."""
 
 _SCHEMA = pa.schema([(name, strings.TYPE) for name in ("text", "ext_id", "domain", "meta", "label")])
+ROLE_KEYS = "role_keys.npy"
 _UNLABELED = pa.schema(list(_SCHEMA)[:-1])
 _DICTIONARIES = ["domain", "label"]
 """Columns whose values come again and again."""
@@ -41,15 +42,15 @@ def seal(files: Files, rows: Sequence[Row]) -> str:
         [row.text for row in rows],
         [row.ext_id for row in rows],
         [row.domain for row in rows],
-        [row.meta for row in rows],
+        [None if row.meta is None else msgspec.json.encode(row.meta).decode() for row in rows],
     )
     return write(
         files,
         pa.Table.from_batches([examples]),
         [row.label for row in rows],
         [row.digest for row in rows],
-        [row.role_key for row in rows],
         [None if row.ext_id is None else id_key(row.ext_id) for row in rows],
+        [row.role_key for row in rows],
     )
 
 
@@ -57,11 +58,10 @@ def columns_of(
     texts: Sequence[str],
     ids: Sequence[str | None],
     domains: Sequence[str | None],
-    metas: Sequence[dict[str, Any] | None],
+    metas: Sequence[str | None],
 ) -> pa.RecordBatch:
-    """Examples as a shard has them, without their labels."""
-    encoded = [None if meta is None else msgspec.json.encode(meta).decode() for meta in metas]
-    columns = [strings.column(values) for values in (texts, ids, domains, encoded)]
+    """Examples as a shard has them, without their labels; `metas` as JSON."""
+    columns = [strings.column(values) for values in (texts, ids, domains, metas)]
     return pa.RecordBatch.from_arrays(columns, schema=_UNLABELED)
 
 
@@ -70,10 +70,10 @@ def write(
     examples: pa.Table,
     labels: Sequence[str | None],
     digests: Sequence[bytes],
-    role_keys: Sequence[int],
     id_keys: Sequence[bytes | None],
+    role_keys: Sequence[int] | None = None,
 ) -> str:
-    """As `seal`, of `examples` as `columns_of` makes them."""
+    """As `seal`, of `examples` as `columns_of` makes them; role keys that are not known are left to who needs them."""
     label = pa.chunked_array([strings.column(labels)])
     table = examples.append_column(_SCHEMA.field("label"), label)
     content = hashlib.blake2b(digest_size=16)
@@ -88,7 +88,8 @@ def write(
             compression="zstd",
             use_dictionary=_DICTIONARIES,
         )
-        np.save(target / "role_keys.npy", np.asarray(role_keys, dtype=np.int64))
+        if role_keys is not None:
+            np.save(target / ROLE_KEYS, np.asarray(role_keys, dtype=np.int64))
         index.write(target, "digest", digests, range(len(digests)))
         named = [at for at, id_ in enumerate(id_keys) if id_ is not None]
         index.write(target, "id", [id_ for id_ in id_keys if id_ is not None], named)
@@ -105,8 +106,15 @@ def id_key(ext_id: str) -> bytes:
 
 
 def role_keys(files: Files, content: str) -> NDArray[np.int64]:
-    """(rows,) int64."""
-    return np.asarray(np.load(files.path(folder(content)) / "role_keys.npy"))
+    """(rows,) int64; computed where nobody asked for them before."""
+    name = folder(content)
+    if not (files.path(name) / ROLE_KEYS).exists():
+        name = f"roles/{content}"
+        if not files.exists(name):
+            texts = columns(files, content, ["text"])["text"]
+            with files.new(name) as target:
+                np.save(target / ROLE_KEYS, np.asarray(text.role_keys(texts), dtype=np.int64))
+    return np.asarray(np.load(files.path(name) / ROLE_KEYS))
 
 
 def columns(files: Files, content: str, names: Sequence[str]) -> dict[str, list[Any]]:

@@ -26,37 +26,31 @@ def role_key(text: str) -> int:
 
     A text of nothing but those keeps them, lest all such texts share one key.
     """
-    normal = unicodedata.normalize("NFKC", text).casefold()
-    words = _NUMBER.sub("0", _NOT_WORD.sub(" ", normal)).strip() or normal
-    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest()) >> (64 - ROLE_BITS)
+    return int.from_bytes(hashlib.blake2b(_words(text), digest_size=8).digest()) >> (64 - ROLE_BITS)
 
 
-def keys(texts: Sequence[str]) -> tuple[list[bytes], list[int]]:
-    """`digest` and `role_key` of each text, in a quarter of the time where they are ASCII."""
-    plain = [text for text in texts if _plain(text)]
-    digests: list[bytes] = []
-    roles: list[int] = []
-    for start in range(0, len(plain), PIECE):
-        piece = plain[start : start + PIECE]
-        joined = "\0".join(["", *piece, ""]).encode()
-        digests += [
-            hashlib.blake2b(one, digest_size=16).digest() for one in _normal(joined.translate(_SPACED), b" ")
-        ]
-        words = zip(_normal(joined.translate(_WORDS), b" 0"), piece, strict=True)
-        hashed = [
-            hashlib.blake2b(one or text.lower().encode(), digest_size=8).digest() for one, text in words
-        ]
-        roles += (np.frombuffer(b"".join(hashed), ">u8") >> np.uint64(64 - ROLE_BITS)).tolist()
-    if len(plain) == len(texts):
-        return digests, roles
-    together, both = iter(zip(digests, roles, strict=True)), []
-    for text in texts:
-        both.append(next(together) if _plain(text) else (digest(text), role_key(text)))
-    return [one for one, _ in both], [one for _, one in both]
+def digests(texts: Sequence[str]) -> list[bytes]:
+    """The `digest` of each text, in half the time where they are ASCII."""
+    together = iter([hashlib.blake2b(one, digest_size=16).digest() for one in _normal(texts, _SPACED, b" ")])
+    return [next(together) if _plain(text) else digest(text) for text in texts]
+
+
+def role_keys(texts: Sequence[str]) -> list[int]:
+    """The `role_key` of each text, in a fifth of the time where they are ASCII."""
+    together = iter(_normal(texts, _WORDS, b" 0"))
+    words = [(next(together) or text.lower().encode()) if _plain(text) else _words(text) for text in texts]
+    hashed = b"".join([hashlib.blake2b(one, digest_size=8).digest() for one in words])
+    keys: list[int] = (np.frombuffer(hashed, ">u8") >> np.uint64(64 - ROLE_BITS)).tolist()
+    return keys
 
 
 def _plain(text: str) -> bool:
     return text.isascii() and "\0" not in text
+
+
+def _words(text: str) -> bytes:
+    normal = unicodedata.normalize("NFKC", text).casefold()
+    return (_NUMBER.sub("0", _NOT_WORD.sub(" ", normal)).strip() or normal).encode()
 
 
 _SPACED = bytes(ord(" ") if chr(code).isspace() else code for code in range(128)) + bytes(128)
@@ -70,18 +64,25 @@ _WORDS = bytes(
 ) + bytes(128)
 
 
-def _normal(joined: bytes, single: bytes) -> list[bytes]:
-    """Of texts with a NUL before and after each: one of each run of a character in `single`, no spaces at the ends."""
-    codes = np.frombuffer(joined, np.uint8)
-    here, after = codes[:-1], codes[1:]
-    left_out = (here == ord(" ")) & (after == 0)
-    for character in single:
-        left_out |= (here == character) & (after == character)
-    codes = here[~left_out]
-    leading = (codes[:-1] == 0) & (codes[1:] == ord(" "))
-    if leading.any():
-        codes = np.delete(codes, leading.nonzero()[0] + 1)
-    return codes.tobytes().split(b"\0")[1:]
+def _normal(texts: Sequence[str], table: bytes, single: bytes) -> list[bytes]:
+    """Of the plain ones: characters by `table`, one of each run of a character in `single`, no spaces at the ends."""
+    plain = [text for text in texts if _plain(text)]
+    found: list[bytes] = []
+    for start in range(0, len(plain), PIECE):
+        # A NUL between texts, and at both ends of all.
+        joined = "\0".join(["", *plain[start : start + PIECE], ""]).encode().translate(table)
+        codes = np.frombuffer(joined, np.uint8)
+        here, after = codes[:-1], codes[1:]
+        left_out = (here == ord(" ")) & (after == 0)
+        for character in single:
+            left_out |= (here == character) & (after == character)
+        if left_out.any():
+            here = here[~left_out]
+        leading = (here[:-1] == 0) & (here[1:] == ord(" "))
+        if leading.any():
+            here = np.delete(here, leading.nonzero()[0] + 1)
+        found += here.tobytes().split(b"\0")[1:]
+    return found
 
 
 def draws(role_keys: NDArray[np.int64] | Sequence[int], seed: int) -> NDArray[np.float64]:

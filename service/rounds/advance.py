@@ -1,5 +1,6 @@
 """Load a campaign's state, decide, and write the actions down as jobs: to be called after anything happened."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -32,8 +33,9 @@ def advance(connection: Connection, id_: str) -> list[str]:
     """Bring the campaign forward; the queues to ring at once the transaction is committed."""
     campaign = campaigns.get(connection, id_, lock=True)
     state = load(connection, campaign)
+    asked = jobs.unfinished_keys(connection, campaign.id)
     for action in decide(state):
-        _act(connection, campaign, state, action)
+        _act(connection, campaign, state, action, asked)
     return jobs.due(connection)
 
 
@@ -104,8 +106,12 @@ def _uploading(connection: Connection, campaign: str) -> bool:
     return connection.execute(select(upload.c.id).where(running).limit(1)).first() is not None
 
 
-def _act(connection: Connection, campaign: Campaign, state: State, action: Action) -> None:
+def _act(
+    connection: Connection, campaign: Campaign, state: State, action: Action, asked: Collection[str]
+) -> None:
     def job(key: str, kind: str, queue: str, args: object, priority: int, slot: str | None = None) -> None:
+        if key in asked:  # of a large pool there are hundreds, each time
+            return
         new = jobs.NewJob(
             campaign=campaign.id,
             key=key,
@@ -133,7 +139,7 @@ def _act(connection: Connection, campaign: Campaign, state: State, action: Actio
             job(f"select:{action.batch}", "select", "cpu", action, 1, slot="select")
         case StartRound():
             _start_round(connection, campaign, action)
-            _act(connection, campaign, state, Train(action.number))
+            _act(connection, campaign, state, Train(action.number), asked)
         case Train():
             job(f"train:{action.round}", "train", "gpu", action, 1, slot="train")
         case Score():
@@ -146,7 +152,7 @@ def _act(connection: Connection, campaign: Campaign, state: State, action: Actio
             events.record(
                 connection, campaign.id, "round-scored", round=action.number, seconds=round(seconds, 1)
             )
-            _act(connection, campaign, state, Rerank(action.number))
+            _act(connection, campaign, state, Rerank(action.number), asked)
         case Rerank():
             job(f"rerank:{action.round}", "rerank", "cpu", action, 1, slot="select")
 

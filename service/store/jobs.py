@@ -213,6 +213,12 @@ def unfinished(connection: Connection, campaign: str) -> list[Row[Any]]:
     return list(connection.execute(query.order_by(job.c.id)))
 
 
+def unfinished_keys(connection: Connection, campaign: str) -> set[str]:
+    """Keys of the campaign's ready and running jobs: asking for one of them again adds nothing."""
+    mine = and_(job.c.campaign == campaign, job.c.state.in_(["ready", "running"]))
+    return set(connection.execute(select(job.c.key).where(mine)).scalars())
+
+
 def _owned(connection: Connection, held: Claim, **values: Any) -> None:
     mine = and_(job.c.id == held.id, job.c.epoch == held.epoch, job.c.state == "running")
     if connection.execute(update(job).where(mine).values(**values)).rowcount != 1:

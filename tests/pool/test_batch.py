@@ -1,7 +1,8 @@
 from service.pool import shards
 from service.pool.batch import Batch
-from service.pool.lines import Columns, Line
-from service.pool.text import PIECE, digest, role_key
+from service.pool.lines import Line
+from service.pool.packed import pack
+from service.pool.text import PIECE, digest
 from service.records import Example
 
 
@@ -10,7 +11,7 @@ def test_lines_come_back_in_order_however_they_went_in() -> None:
         Line(3, Example("one", "a", "web", {"n": [1, None]}), False),
         Line(5, Example("two", label="good", meta={"m": 1}), True),
     ]
-    many = Columns(6, ["three", "four"], ["c", None], [None, "d"], [{}, None])
+    many = pack(6, ["three", "four"], ["c", None], [None, "d"], [{}, None])
     last = [Line(8 + at, Example(f"text {at}", f"id {at}"), False) for at in range(PIECE + 1)]
     batch = Batch()
     for line in first:
@@ -19,10 +20,13 @@ def test_lines_come_back_in_order_however_they_went_in() -> None:
     for line in last:
         batch.append(line)
     batch.pack()
-    assert list(batch.lines()) == [*first, *many.lines(), *last]
+    packed = [
+        Line(6, Example("three", "c", None, {}), False),
+        Line(7, Example("four", None, "d", None), False),
+    ]
+    assert list(batch.lines()) == [*first, *packed, *last]
     assert len(batch) == 4 + PIECE + 1
     assert batch.digests == [digest(line.example.text) for line in batch.lines()]
-    assert list(batch.role_keys) == [role_key(line.example.text) for line in batch.lines()]
     assert batch.id_keys[:3] == [shards.id_key("a"), None, shards.id_key("c")]
     assert (batch.id(3), batch.text(3), batch.id(4 + PIECE)) == (None, "four", f"id {PIECE}")
     assert batch.ids() == ["a", "c", *(f"id {at}" for at in range(PIECE + 1))]
@@ -31,5 +35,5 @@ def test_lines_come_back_in_order_however_they_went_in() -> None:
 
 def test_the_size_counts_texts_and_meta() -> None:
     batch = Batch.of([Line(1, Example("ab", meta={"n": 1}), False)])
-    batch.extend(Columns(2, ["c", "de"], [None, None], [None, None], [None, {"x": ""}]))
+    batch.extend(pack(2, ["c", "de"], [None, None], [None, None], [None, {"x": ""}]))
     assert batch.chars == 2 + len('{"n":1}') + 3 + len('{"x":""}')

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Invalid
-from service.pool.lines import MAX_LINE_BYTES, MAX_TEXT_CHARS, Columns, Line, Rejection, read, read_many
+from service.pool.lines import MAX_LINE_BYTES, MAX_TEXT_CHARS, Line, Rejection, read, read_many
+from service.pool.packed import Packed
 from service.records import Example
 
 
@@ -72,10 +73,18 @@ def test_many_lines_are_read_at_once() -> None:
     body = (
         b'{"text": "a", "id": "1", "meta": {"n": 1}, "label": null}\n{"domain": "web", "text": "\xc3\xa9"}\n'
     )
-    (found,) = read_many([body], "jsonl", "text", True, "single_label")
-    assert found == Columns(1, ["a", "\u00e9"], ["1", None], [None, "web"], [{"n": 1}, None])
+    (found,) = read_many([body], "jsonl", "text")
+    assert isinstance(found, Packed)
+    assert rows(body) == [
+        Line(1, Example("a", "1", None, {"n": 1}), False),
+        Line(2, Example("\u00e9", None, "web"), False),
+    ]
     first, rest = found.split(1)
-    assert [*first.lines(), *rest.lines()] == rows(body)
+    assert ([*first.examples()], [*rest.examples()], rest.first) == (
+        [Example("a", "1", None, {"n": 1})],
+        [Example("\u00e9", None, "web")],
+        2,
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,6 +100,15 @@ def test_many_lines_are_read_at_once() -> None:
 )
 def test_lines_that_cannot_be_read_at_once_are_read_one_by_one(body: str, wanted: list[str]) -> None:
     assert [found.example.text if isinstance(found, Line) else "no" for found in rows(body)] == wanted
+
+
+def test_an_empty_chunk_is_no_line() -> None:
+    chunks = [b"", b'{"text": "a"}\n{"te', b"", b'xt": "b"}', b""]
+    assert list(read(chunks, "jsonl", "text")) == [
+        Line(1, Example("a"), False),
+        Line(2, Example("b"), False),
+    ]
+    assert list(read([b"text\n", b"", b"a\n"], "csv", "text")) == [Line(2, Example("a"), False)]
 
 
 def test_a_field_that_nobody_asks_for_has_to_be_unicode_too() -> None:

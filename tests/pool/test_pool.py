@@ -4,7 +4,8 @@ from sqlalchemy import select
 from service.errors import Conflict
 from service.pool import pool, shards
 from service.pool.batch import Batch
-from service.pool.lines import Columns, Line, Rejection
+from service.pool.lines import Line, Rejection
+from service.pool.packed import pack
 from service.pool.pool import BATCH, BATCH_S, Receipt, ingest
 from service.pool.shards import SHARD_ROWS
 from service.pool.text import role_key
@@ -248,13 +249,10 @@ def test_ingest_commits_by_batches_and_counts_rejections() -> None:
 
 def test_a_batch_ends_within_many_lines() -> None:
     texts = [f"text {at}" for at in range(2 * BATCH)]
-    nothing: list[None] = [None] * len(texts)
+    nothing = [None] * len(texts)
     batches: list[Batch] = []
-    ingest(
-        [Line(1, Example("first"), False), Columns(2, texts, nothing, nothing, nothing)],
-        Receipt(),
-        batches.append,
-    )  # type: ignore[arg-type]
+    lines = [Line(1, Example("first"), False), pack(2, texts, nothing, nothing, nothing)]
+    ingest(lines, Receipt(), batches.append)
     assert [len(batch) for batch in batches] == [BATCH, BATCH, 1]
     assert [batch.text(0) for batch in batches] == ["first", f"text {BATCH - 1}", f"text {2 * BATCH - 1}"]
     assert [batch.numbers[-1] for batch in batches] == [BATCH, 2 * BATCH, 2 * BATCH + 1]

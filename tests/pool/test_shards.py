@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from service.files import Files
@@ -30,6 +31,15 @@ def test_a_sealed_shard_gives_back_what_went_in(files: Files) -> None:
         "domain": [None, "web", None],
     }
     assert shards.role_keys(files, key).tolist() == [role_key("one"), role_key("two"), role_key("zwölf")]
+
+
+def test_role_keys_are_made_when_they_are_asked_for(files: Files) -> None:
+    texts = ["one", "Zwölf!", "3 and 4"]
+    nothing = [None] * len(texts)
+    table = pa.Table.from_batches([shards.columns_of(texts, nothing, nothing, nothing)])
+    key = shards.write(files, table, nothing, [digest(text) for text in texts], nothing)
+    for _ in range(2):
+        assert shards.role_keys(files, key).tolist() == [role_key(text) for text in texts]
 
 
 def test_equal_contents_share_a_folder_and_others_do_not(files: Files) -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.pool.text import PIECE, digest, draws, keys, role_key
+from service.pool.text import PIECE, digest, digests, draws, role_key, role_keys
 
 
 def test_digest_leaves_out_unicode_form_and_white_space() -> None:
@@ -36,12 +36,14 @@ def test_keys_fit_their_columns(text: str) -> None:
 
 @given(st.lists(st.text() | st.text("aB07 _-.!\t\n\x1c", max_size=12)))
 def test_keys_of_many_texts_are_those_of_each(texts: list[str]) -> None:
-    assert keys(texts) == ([digest(text) for text in texts], [role_key(text) for text in texts])
+    assert digests(texts) == [digest(text) for text in texts]
+    assert role_keys(texts) == [role_key(text) for text in texts]
 
 
 def test_keys_of_more_texts_than_are_taken_at_once() -> None:
     texts = [f" Text {at},  {at}" if at % 5 else f"Wört {at}" for at in range(2 * PIECE + 3)]
-    assert keys(texts) == ([digest(text) for text in texts], [role_key(text) for text in texts])
+    assert digests(texts) == [digest(text) for text in texts]
+    assert role_keys(texts) == [role_key(text) for text in texts]
 
 
 def test_draws_are_splitmix64_of_key_and_seed() -> None:
