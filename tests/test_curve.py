@@ -17,6 +17,7 @@ from service.measure.intervals import Interval
 from service.measure.multi_label import MultiLabelMetrics
 from service.measure.spans import SpanMetrics
 from service.pool import pool, shards
+from service.pool.batch import Batch
 from service.pool.lines import Line
 from service.predictions import ADAPTER, BASELINE, CONTROL, Spans
 from service.records import Campaign, Example, Place
@@ -50,7 +51,7 @@ def with_test_set(connection: Connection, files: Files, made: Campaign) -> None:
         Line(at, Example(text, label=answer), False)
         for at, (text, answer) in enumerate(zip(TEXTS, ANSWERS[made.problem], strict=True))
     ]
-    pool.add(connection, files, made, "test", lines, pool.Receipt())
+    pool.add(connection, files, made, "test", Batch.of(lines), pool.Receipt())
     for number in pool.close_filling(connection, made.id):
         content = shards.seal(files, pool.staged_rows(connection, made.id, number))
         pool.sealed(connection, made.id, number, content)
