@@ -33,6 +33,8 @@ class Settings:
     """Legacy token or personal access token of an account that may create projects."""
     label_studio_venv: str = ""
     """Virtual environment of the embedded Label Studio; empty: `<data>/venvs/label-studio-<version>`."""
+    sources: str = ""
+    """Paths and URLs below which pools may be imported from, with commas or spaces between; empty: from nowhere."""
     threads: int = 0
     """Threads of one GPU or CPU worker; 0: all cores but one, at least one."""
 

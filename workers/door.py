@@ -9,11 +9,15 @@ from sqlalchemy import Connection
 
 from service.errors import LabelStudioUnavailable, LeaseLost, PostilError
 from service.rounds.advance import advance
-from service.store import events, jobs, rounds
+from service.store import events, jobs, rounds, uploads
 from workers.context import Context
 from workers.held import Held, Stopping
 
-KINDS = {"gpu": ("encode", "train", "score"), "cpu": ("seal", "select", "rerank"), "sync": ("sync",)}
+KINDS = {
+    "gpu": ("encode", "train", "score"),
+    "cpu": ("seal", "select", "rerank", "ingest"),
+    "sync": ("sync",),
+}
 
 log = logging.getLogger(__name__)
 _context: Context | None = None
@@ -92,5 +96,7 @@ def _write_failure(connection: Connection, claim: jobs.Claim, words: str, away: 
         return
     over = jobs.fail(connection, claim, words)
     events.record(connection, claim.campaign, "job-failed", job=claim.kind, error=words, final=over)
+    if over and claim.kind == "ingest":
+        uploads.end_told(connection, claim.campaign, claim.args["upload"], "broken", error=words)
     if over and claim.kind in ("train", "score"):
         rounds.change(connection, claim.campaign, claim.args["round"], state="failed", error=words)

@@ -84,6 +84,12 @@ class Api:
         """`encoding`: how the bytes are compressed, by HTTP's name for it."""
         return self._upload(f"{_path(campaign)}/pool", chunks, form, encoding)
 
+    def import_pool(self, campaign: str, url: str) -> int:
+        """Number of the upload that a worker makes of a path or URL."""
+        return cast(
+            int, self._send("POST", f"{_path(campaign)}/pool/import", json={"url": url}).json()["upload"]
+        )
+
     def add_labels(
         self,
         campaign: str,

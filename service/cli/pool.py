@@ -52,6 +52,23 @@ def add_pool(campaign: Name, file: File, format: Format = None, json: AsJson = F
     _print(receipt, json)
 
 
+@app.command("import")
+def import_pool(
+    campaign: Name,
+    url: Annotated[
+        str, typer.Argument(help="Absolute path where the workers are, or an object store's URL.")
+    ],
+    json: AsJson = False,
+) -> None:
+    """Add texts of a file or object that a worker reads; POSTIL_SOURCES of the API and the workers says from where."""
+    with connect() as api:
+        upload = api.import_pool(campaign, url)
+    if json:
+        print_json({"upload": upload})
+    else:
+        print(f"upload {upload} waits for a worker; `postil watch {campaign}` shows how far it is")
+
+
 @labels_app.command("add")
 def add_labels(
     campaign: Name,

@@ -56,6 +56,7 @@ ENDPOINTS = (
         headers=("Idempotency-Key",),
     ),
     Endpoint("GET", f"{C}/pool", pool.show),
+    Endpoint("POST", f"{C}/pool/import", pool.import_, status=202),
     Endpoint(
         "POST",
         f"{C}/labels",

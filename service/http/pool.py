@@ -5,14 +5,15 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.errors import Invalid
 from service.http.api import Api
-from service.http.schemas import LabelsQuery, PoolView, ShardView, UploadView
+from service.http.schemas import ImportBody, ImportView, LabelsQuery, PoolView, ShardView, UploadView
 from service.http.uploading import Store, upload
-from service.pool import known_labels, pool
+from service.pool import forms, known_labels, pool, sources
 from service.pool.batch import Batch
 from service.pool.pool import Receipt
 from service.records import Campaign
-from service.store import rounds, uploads
+from service.store import jobs, rounds, uploads
 
 
 async def add(api: Api, c: str, request: Request) -> Response:
@@ -40,6 +41,24 @@ async def add_labels(api: Api, c: str, query: LabelsQuery, request: Request) -> 
         known_labels.add(connection, api.files, campaign, batch, receipt)
 
     return await upload(api, c, request, "labels", store, text_required=False)
+
+
+def import_(api: Api, c: str, body: ImportBody) -> ImportView:
+    """Add examples out of a file or object, which a worker reads: JSON Lines, CSV or Parquet by its name, plain or
+    compressed (.gz, .zst).
+
+    It has to be below a prefix that the operator allows (POSTIL_SOURCES). How far it came is among the pool's uploads.
+    """
+    url = sources.allowed(body.url, api.settings.sources)
+    if forms.form_of(url) is None:
+        raise Invalid(f"{body.url}: its name ends with neither .jsonl, .ndjson, .csv nor .parquet", "url")
+    with api.changing(c) as (connection, campaign):
+        begun = uploads.begin(connection, campaign.id, "pool", None, "waiting")
+        args = {"upload": begun.id, "url": body.url}
+        jobs.add(
+            connection, jobs.NewJob(campaign.id, f"ingest:{begun.id}", "ingest", "cpu", args, priority=4)
+        )
+    return ImportView(begun.id)
 
 
 def show(api: Api, c: str) -> PoolView:

@@ -118,6 +118,18 @@ class UploadView(msgspec.Struct, frozen=True):
     receipt: Receipt | None
 
 
+class ImportBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be imported: an absolute path of the workers' machine, or an object store's URL."""
+
+    url: str
+
+
+class ImportView(msgspec.Struct, frozen=True):
+    """The upload that it will be, as in the pool."""
+
+    upload: int
+
+
 class PoolView(msgspec.Struct, frozen=True):
     examples: int
     shards: list[ShardView]

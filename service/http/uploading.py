@@ -23,7 +23,7 @@ from service.pool.batch import Batch
 from service.pool.lines import read_many
 from service.pool.pool import Receipt, ingest
 from service.records import Campaign
-from service.store import events, uploads
+from service.store import uploads
 from service.store.uploads import Upload
 
 FORMS = {
@@ -133,11 +133,8 @@ def _chunks(api: Api, begun: Upload, request: Request) -> Iterator[bytes]:
 
 def _end(api: Api, campaign: Campaign, begun: Upload, state: str, receipt: Receipt | None) -> None:
     with api.changing(campaign.id) as (connection, _):
-        stored = uploads.end(
-            connection, begun.id, state, None if receipt is None else msgspec.to_builtins(receipt)
-        )
-        told = {name: value for name, value in (stored or {}).items() if name != "errors"}
-        events.record(connection, campaign.id, "upload-finished", upload=begun.id, state=state, **told)
+        kept = None if receipt is None else msgspec.to_builtins(receipt)
+        uploads.end_told(connection, campaign.id, begun.id, state, kept)
 
 
 def _form(request: Request) -> str:

@@ -112,7 +112,7 @@ upload = Table(
     _campaign(),
     Column("key", String(200)),
     Column("kind", String(8), nullable=False),
-    Column("state", String(8), nullable=False),  # running | done | broken
+    Column("state", String(8), nullable=False),  # waiting | running | done | broken
     Column("seen_at", Float, nullable=False),
     Column("receipt", JSON),
     UniqueConstraint("campaign", "key"),

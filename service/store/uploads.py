@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 
 from service.errors import Conflict
+from service.store import events
 from service.store.database import clock, now
 from service.store.schema import upload
 
@@ -20,7 +21,9 @@ class Upload(msgspec.Struct, frozen=True):
     receipt: dict[str, Any] | None = None
 
 
-def begin(connection: Connection, campaign: str, kind: str, key: str | None) -> Upload:
+def begin(
+    connection: Connection, campaign: str, kind: str, key: str | None, state: str = "running"
+) -> Upload:
     """A new upload, or the one with this key again; the caller holds the campaign's lock.
 
     Raises Conflict while an upload with this key runs, or where the key was used for another kind.
@@ -30,7 +33,7 @@ def begin(connection: Connection, campaign: str, kind: str, key: str | None) -> 
         query = select(upload).where(upload.c.campaign == campaign, upload.c.key == key)
         held = connection.execute(query).first()
     if held is None:
-        made = insert(upload).values(campaign=campaign, key=key, kind=kind, state="running", seen_at=now())
+        made = insert(upload).values(campaign=campaign, key=key, kind=kind, state=state, seen_at=now())
         return Upload(connection.execute(made.returning(upload.c.id)).scalar_one())
     if held.kind != kind:
         raise Conflict(f"the Idempotency-Key {key!r} belongs to an upload of another kind: choose a new one")
@@ -63,6 +66,20 @@ def end(
     changed = update(upload).where(upload.c.id == id_).values(**values)
     kept: dict[str, Any] | None = connection.execute(changed.returning(upload.c.receipt)).scalar_one()
     return kept
+
+
+def end_told(
+    connection: Connection,
+    campaign: str,
+    id_: int,
+    state: str,
+    receipt: dict[str, Any] | None = None,
+    **more: Any,
+) -> None:
+    """As `end`, and the campaign's log has it."""
+    stored = end(connection, id_, state, receipt)
+    told = {name: value for name, value in (stored or {}).items() if name != "errors"}
+    events.record(connection, campaign, "upload-finished", upload=id_, state=state, **told, **more)
 
 
 def break_silent(connection: Connection) -> None:

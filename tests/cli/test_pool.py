@@ -142,3 +142,10 @@ def test_a_receipt_tells_what_there_is_to_tell() -> None:
     assert counts({**mixed, "errors": []}) == (  # type: ignore[typeddict-item]
         "received 9, added 5, duplicates 2, cut at the longest length 1, labels 4, rejected 2"
     )
+
+
+def test_an_import_has_to_be_allowed(postil: Callable[..., Any], api: Api) -> None:
+    name = campaign(api, "imported")
+    ran = postil("pool", "import", name, "/data/pool.jsonl")
+    assert ran.status == 1
+    assert "/data/pool.jsonl is not below any prefix in POSTIL_SOURCES" in ran.err

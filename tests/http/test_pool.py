@@ -298,3 +298,11 @@ def test_nobody_uploads_to_nothing_or_without_a_token(served: Served) -> None:
         f"/v1/campaigns/{served.campaign()['id']}/pool", "{}", Authorization="Bearer no"
     )
     assert response.status_code == 401
+
+
+def test_an_import_is_refused_where_nothing_is_allowed(served: Served) -> None:
+    path = f"/v1/campaigns/{served.campaign()['id']}/pool/import"
+    response = served.http.post(path, json={"url": "/data/pool.jsonl"})
+    assert (response.status_code, response.json()["field"]) == (422, "url")
+    assert "POSTIL_SOURCES" in response.json()["detail"]
+    assert served.http.post(path, json={}).status_code in (400, 422)
