@@ -5,10 +5,8 @@
 #   make up                                     make clean
 #   make bench-labels DATA=folder [OUT=folder] [ARGS='--set banking77 --seeds 3']
 #   make bench-selection [ARGS='--rows 100000 --strategy badge,k_center']
-#   make bench-scoring | bench-training | bench-round | bench-scale [DATA=folder of a set] [ARGS='--threads 1']
+#   make bench-scoring | bench-training | bench-workers | bench-round | bench-scale [DATA=folder of a set] [ARGS='--threads 1']
 #   make bench-ingest [ARGS='--rows 100000 --repeats 1']
-#   make bench-scoring | bench-training [DATA=folder of a set] [ARGS='--threads 1']
-#   make bench-workers [DATA=folder of a set] [ARGS='--turns 7']
 #
 # PYTHON        the interpreter .venv is made with
 # TORCH_INDEX   a package index with builds of PyTorch for the CPU, or for your CUDA, asked besides the usual one
@@ -24,9 +22,9 @@ pip := $(bin)/python -m pip install --quiet --disable-pip-version-check -c const
 
 OUT ?= .postil/bench-labels
 
-.PHONY: demo test up bench-labels bench-selection bench-scoring bench-training bench-round bench-scale bench-setup check fix clean setup label-studio chromium
-.PHONY: demo test up bench-labels bench-selection bench-scoring bench-training bench-workers bench-setup check fix clean setup label-studio chromium
-.PHONY: demo test up bench-labels bench-selection bench-ingest bench-scoring bench-training bench-setup check fix clean setup label-studio chromium
+benches := $(addprefix bench-,labels selection ingest scoring training workers round scale setup)
+
+.PHONY: demo test up $(benches) check fix clean setup label-studio chromium
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -42,22 +40,11 @@ test: setup label-studio chromium
 bench-labels: setup
 	@$(bin)/python -m tests.bench.labels '$(DATA)' --out '$(OUT)' $(ARGS)
 
+bench-selection bench-scoring bench-training bench-round: bench-setup
 bench-round bench-scale: label-studio
 
-bench-scale: setup
-	@$(bin)/python -m tests.bench.scale $(DATA) $(ARGS)
-
-bench-selection: setup
-bench-selection: bench-setup
-	@$(bin)/python -m tests.bench.selection $(ARGS)
-bench-selection bench-ingest: bench-%: setup
-	@$(bin)/python -m tests.bench.$* $(ARGS)
-
-bench-scoring bench-training bench-round: bench-%: bench-setup
+$(filter-out bench-labels bench-setup,$(benches)): bench-%: setup
 	@HF_HUB_OFFLINE=1 $(bin)/python -m tests.bench.$* $(DATA) $(ARGS)
-
-bench-workers: setup
-	@HF_HUB_OFFLINE=1 $(bin)/python -m tests.bench.workers $(DATA) $(ARGS)
 
 # What people would use instead, to be measured beside.
 bench-setup: setup

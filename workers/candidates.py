@@ -1,9 +1,10 @@
 """The candidates of a round: which examples its adapter scores, where time does not suffice for the whole pool.
 
-A random part; a part that was scored longest ago, or never, so that nothing stays unseen for long; and for the rest
-those of which a probe on base embeddings guesses that the adapter is least sure. What the probe keeps of the truly
-unsurest, and other filters, which keep less: tests/bench/LOG.md. A selection goes by the scores of one round alone, so
-that only comparable ones are compared; guesses and older rounds decide no more than what is scored.
+A random part; a part that was scored longest ago, or never, so that nothing stays unseen for long; and the rest by how
+unsure of an example the adapter is, as a probe on base embeddings guesses: half of it the unsurest, for strategies that
+look at these alone, half drawn with the square of it as weight, for those that ask what an example stands for. What
+the probe keeps of the truly unsurest, and other filters, which keep less: tests/bench/LOG.md. A selection goes by the
+scores of one round alone, so that only comparable ones are compared; guesses decide no more than what is scored.
 """
 
 from collections.abc import Callable
@@ -92,5 +93,11 @@ def choose(
     take(shuffled, round(RANDOM_SHARE * room))
     take(shuffled[np.argsort(last[may[shuffled]], kind="stable")], round(OLDEST_SHARE * room))
     left = room - int(chosen.sum())
-    take(shuffled if guessed is None else np.argsort(-guessed, kind="stable"), left)
+    if guessed is None:
+        take(shuffled, left)
+    else:
+        # The least of exponential keys over weights: a sample without replacement (Efraimidis, Spirakis 2006).
+        keys = rng.exponential(size=len(may)) / np.clip(guessed, 1e-4, None) ** 2
+        take(np.argsort(keys), left // 2)
+        take(np.argsort(-guessed, kind="stable"), room - int(chosen.sum()))
     return np.union1d(asked, may[chosen])
