@@ -7,7 +7,7 @@ from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
 from redis.retry import Retry
-from rq import Queue
+from rq import Queue, Worker
 
 QUEUES = ("gpu", "cpu", "sync")
 ANSWER = "workers.door.answer"
@@ -48,3 +48,11 @@ class Doorbell:
                 )
             except RedisError as error:
                 log.warning("nobody was woken at %s: %s", queue, error)
+
+    def workers(self, queue: str) -> int:
+        """How many wait or work at the queue; one that was killed counts for half a minute. 0 while Redis is away."""
+        try:
+            return int(Worker.count(queue=Queue(queue_name(queue), connection=self.redis)))
+        except RedisError as error:
+            log.warning("the workers at %s were not counted: %s", queue, error)
+            return 0

@@ -79,11 +79,12 @@ def run(held: Held) -> None:
     pool_rows = sum(row.rows for row in sealed)
     held.progress(0, 1, f"round {number}: choosing what to score")
     spare = np.arange(len(own), len(corpus))
+    hands = max(1, min(held.context.doorbell.workers("gpu"), len(sealed)))
     plan, planned_shards, planned = scoring.plan(
         held,
         campaign,
         round_,
-        round(campaign.score_seconds * rate),
+        round(campaign.score_seconds * rate * hands),
         lambda: probe(campaign.problem, encoder, fitted, corpus, spare, np.random.default_rng(round_.seed)),
     )
     facts = {
@@ -130,7 +131,7 @@ def run(held: Held) -> None:
             **scores,
             seconds=round(train_seconds, 1),
             scoring_rows=planned,
-            scoring_seconds=round(planned / rate, 1),
+            scoring_seconds=round(planned / rate / hands, 1),
         )
 
 
