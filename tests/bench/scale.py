@@ -36,6 +36,7 @@ from service.settings import Settings
 from service.stack.label_studio import environment
 from service.stack.stack import Stack
 from tests.bench import texts
+from tests.bench.ingest import peak_mib
 from tests.bench.texts import Texts
 from tests.loop.world import World
 
@@ -135,7 +136,9 @@ class Campaign:
             "choose_s": round(last["select_seconds"], 1),
             "scored": round(last["metrics"]["score_share"] * self.rows),
             "accuracy": round(curve["metrics"]["accuracy"]["value"], 3),
-            "memory_mib": {name: peak_mib(one.pid) for name, one in self.stack.states().items() if one.pid},
+            "memory_mib": {
+                name: round(peak_mib(one.pid)) for name, one in self.stack.states().items() if one.pid
+            },
             "disk_mib": {name: self.size_mib(where) for name, where in DISK.items()},
         }
 
@@ -227,12 +230,6 @@ def write(read: Texts, rows: int, rng: np.random.Generator, file: Path) -> None:
     with file.open("wb") as lines:
         for at, text in enumerate(grown(read, rows, rng)):
             lines.write(msgspec.json.encode({"id": str(at), "text": text}) + b"\n")
-
-
-def peak_mib(pid: int) -> int:
-    """The most that a process held."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
 
 
 def show(found: dict[int, dict[str, Any]]) -> None:

@@ -40,7 +40,6 @@ from service.settings import Settings
 from tests.bench import texts
 from workers import adapter, device, learner, lora
 from workers.context import Context
-from workers.corpus import Corpus, words
 from workers.encoder import Encoder
 from workers.encodings import EMBEDDINGS
 from workers.tokens import Tokens
@@ -117,18 +116,16 @@ def prepare(files: Path, folder: Path | None, seed: int) -> None:
     """Two shards, each encoded, and two adapters."""
     base = Encoder.load(demo.path(), device.best())
     read = texts.read(folder)
-    names = base.tokenize([words(name) for name in read.names])
     for shard in range(2):
-        tokens = base.tokenize(read.texts[shard * SHARD : (shard + 1) * SHARD])
-        own = base.embed(tokens)
+        corpus = texts.corpus(base, read.texts[shard * SHARD : (shard + 1) * SHARD], read.names)
         path = files / f"shard-{shard}"
         path.mkdir(parents=True)
-        tokens.save(path)
-        np.save(path / EMBEDDINGS, own.astype(np.float16))
-    rows = np.random.default_rng(seed).choice(len(tokens), LABELS, replace=False)
+        corpus.tokens.save(path)
+        np.save(path / EMBEDDINGS, corpus.base.astype(np.float16))
+    rows = np.random.default_rng(seed).choice(len(corpus), LABELS, replace=False)
     fitted = learner.fit(
         base,
-        Corpus(tokens, own, Corpus(names, base.embed(names))),
+        corpus,
         rows,
         read.classes[SHARD:][rows],
         np.ones(LABELS, np.float32),

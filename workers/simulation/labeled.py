@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service import answers
 from service.errors import Invalid
 from service.pool import compression, forms, lines
-from service.pool.text import digest, role_key
+from service.pool.text import digest, role_keys
 from workers.coding import classes
 
 CHUNK = 1 << 20
@@ -29,7 +29,7 @@ class Labeled:
         return len(self.texts)
 
     def role_keys(self) -> NDArray[np.int64]:
-        return np.array([role_key(text) for text in self.texts], dtype=np.int64)
+        return np.array(role_keys(self.texts), dtype=np.int64)
 
 
 def read(data: Path, test: Path, text_field: str, problem: str) -> tuple[list[str], Labeled, Labeled]:
@@ -40,8 +40,9 @@ def read(data: Path, test: Path, text_field: str, problem: str) -> tuple[list[st
     or an answer.
     """
     pool, measured = dict(_pairs(data, text_field, problem)), dict(_pairs(test, text_field, problem))
-    forbidden = {role_key(text) for text in measured}
-    pool = {text: answer for text, answer in pool.items() if role_key(text) not in forbidden}
+    forbidden = set(role_keys(list(measured)))
+    keys = role_keys(list(pool))
+    pool = {one: pool[one] for one, key in zip(pool, keys, strict=True) if key not in forbidden}
     labels = sorted(
         {label for part in (pool, measured) for answer in part.values() for label in _labels(answer)}
     )
