@@ -1,6 +1,6 @@
 """Which rows go through the encoder together. Padding is computed like text, so rows of one length belong together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from workers.tokens import Tokens
 
 Rows = NDArray[np.int64]
+
+WINDOW = 8
+"""Batches that are sorted together: with more of them there is less padding, and less chance in a batch."""
 
 
 def by_length(lengths: NDArray[np.int64], budget: int) -> Iterator[Rows]:
@@ -23,19 +26,36 @@ def by_length(lengths: NDArray[np.int64], budget: int) -> Iterator[Rows]:
         start += size
 
 
-def shuffled(lengths: NDArray[np.int64], size: int, rng: np.random.Generator) -> Iterator[Rows]:
-    """Batches of `size` positions of `lengths` (n,) without end: every epoch has every position once.
+def shuffled(
+    sets: Sequence[NDArray[np.int64]], size: int, rng: np.random.Generator
+) -> Iterator[tuple[Rows, ...]]:
+    """Of each set, given by its lengths (n,), a batch of `size` positions, without end; all of n where n is less.
 
-    Within eight batches' worth of a random order, rows of like length share a batch, and the batches are
-    shuffled again. The last batch of an epoch may be smaller.
+    A set's positions come in random order, each once before any comes again. Within WINDOW batches' worth of them, or
+    what the smallest set has, rows of like length share a batch, the sets' shortest go together, and so on up to the
+    longest; then the batches are shuffled.
     """
+    sizes = [min(size, len(lengths)) for lengths in sets]
+    window = min(WINDOW, *(len(lengths) // its for lengths, its in zip(sets, sizes, strict=True)))
+    draws = [_drawn(len(lengths), window * its, rng) for lengths, its in zip(sets, sizes, strict=True)]
     while True:
-        order = rng.permutation(len(lengths))
-        windows = np.split(order, range(8 * size, len(order), 8 * size))
-        ordered = np.concatenate([window[np.argsort(lengths[window], kind="stable")] for window in windows])
-        batches = np.split(ordered, range(size, len(ordered), size))
-        for i in rng.permutation(len(batches)):
-            yield batches[i]
+        drawn = [next(draw) for draw in draws]
+        ordered = [
+            rows[np.argsort(lengths[rows], kind="stable")] for rows, lengths in zip(drawn, sets, strict=True)
+        ]
+        parts = [np.split(rows, window) for rows in ordered]
+        for at in rng.permutation(window):
+            yield tuple(part[at] for part in parts)
+
+
+def _drawn(n: int, count: int, rng: np.random.Generator) -> Iterator[Rows]:
+    """`count` of n positions at a time without end, each once before any comes again."""
+    left: Rows = np.empty(0, np.int64)
+    while True:
+        while len(left) < count:
+            left = np.concatenate([left, rng.permutation(n)])
+        yield left[:count]
+        left = left[count:]
 
 
 def padded(tokens: Tokens, rows: Rows, padding: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -80,16 +80,18 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda k: min((k + 1) / warm, (steps - k) / max(1, steps - warm))
     )
-    sources = [_Source(tokens, smoothed(members, recipe.smoothing), weights, recipe.batch, rng, device)]
+    sources = [_Source(tokens, smoothed(members, recipe.smoothing), weights, device)]
     if known.any():
         targets = smoothed(aim.members(pseudo[1][known], lesson.classes), recipe.smoothing)
         its = np.full(len(targets), min(1.0, 2 * share), np.float32)
-        sources.append(_Source(corpus.tokens.take(pseudo[0][known]), targets, its, recipe.batch, rng, device))
+        sources.append(_Source(corpus.tokens.take(pseudo[0][known]), targets, its, device))
+    batches = shuffled([source.tokens.lengths for source in sources], recipe.batch, rng)
     # Plain products instead of fused attention: faster backward on a CPU, and the same result every time on CUDA.
     with sdpa_kernel(SDPBackend.MATH), beside(encoder, lora, recipe):
         for _ in range(steps):
             optimizer.zero_grad()
-            texts, wanted, shares = zip(*(source.batch() for source in sources), strict=True)
+            parts = [source.take(rows) for source, rows in zip(sources, next(batches), strict=True)]
+            texts, wanted, shares = zip(*parts, strict=True)
             together = concat(texts)
             e = encoder.forward(together, np.arange(len(together)))
             z = recipe.scale * (e @ weight.T + bias) + absent
@@ -118,25 +120,15 @@ def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
 
 class _Source:
-    """Texts to train on, with their targets and weights, in batches without end."""
+    """Texts to train on, with their targets and weights."""
 
-    def __init__(
-        self,
-        tokens: Tokens,
-        targets: Floats,
-        weights: Floats,
-        size: int,
-        rng: np.random.Generator,
-        device: str,
-    ) -> None:
+    def __init__(self, tokens: Tokens, targets: Floats, weights: Floats, device: str) -> None:
         self.tokens = tokens
         self.targets = torch.from_numpy(targets).to(device)
         self.weights = torch.from_numpy(weights).to(device)
-        self.batches = shuffled(tokens.lengths, size, rng)
 
-    def batch(self) -> tuple[Tokens, Tensor, Tensor]:
+    def take(self, rows: NDArray[np.int64]) -> tuple[Tokens, Tensor, Tensor]:
         """Tokens, targets and shares of the loss: weights average 1 over the set, not over each batch."""
-        rows = next(self.batches)
         at = torch.from_numpy(rows).to(self.weights.device)
         return self.tokens.take(rows), self.targets[at], self.weights[at] / len(rows)
 
@@ -147,9 +139,11 @@ def beside(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: 
     factor = recipe.alpha / recipe.rank
 
     def adapted(a: Tensor, b: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
-        return lambda layer, given, out: (
-            out + factor * linear(linear(given[0], a.to(out.dtype)), b.to(out.dtype))
-        )
+        def added(_: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> Tensor:
+            low = linear(given[0].flatten(0, -2), a.to(out.dtype))
+            return torch.addmm(out.flatten(0, -2), low, b.to(out.dtype).T, alpha=factor).view_as(out)
+
+        return added
 
     hooks = [
         layer.register_forward_hook(adapted(*lora[name]))

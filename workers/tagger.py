@@ -250,11 +250,11 @@ def _train(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda k: min((k + 1) / warm, (steps - k) / max(1, steps - warm))
     )
-    batches = shuffled(aligned.tokens.lengths, recipe.batch, rng)
+    batches = shuffled([aligned.tokens.lengths], recipe.batch, rng)
     # Plain products instead of fused attention: see `lora.train`.
     with sdpa_kernel(SDPBackend.MATH), lora.beside(encoder, matrices, recipe):
         for _ in range(steps if len(present) else 0):
-            rows = next(batches)
+            (rows,) = next(batches)
             part = aligned.take(rows)
             labels = torch.from_numpy(compact[aligned.places(rows)]).to(device)
             shares = np.repeat(lesson.weights[rows], np.diff(part.offsets))

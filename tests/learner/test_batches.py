@@ -32,7 +32,7 @@ def test_every_row_comes_once(budget: int) -> None:
 
 def test_an_epoch_has_every_row_once_in_batches_of_like_length() -> None:
     lengths = np.arange(40) % 8 + 1
-    batches = list(islice(shuffled(lengths, 10, np.random.default_rng(0)), 8))
+    batches = [batch for (batch,) in islice(shuffled([lengths], 10, np.random.default_rng(0)), 8)]
 
     for epoch in (batches[:4], batches[4:]):
         assert sorted(np.concatenate(epoch).tolist()) == list(range(40))
@@ -40,10 +40,37 @@ def test_an_epoch_has_every_row_once_in_batches_of_like_length() -> None:
     assert [b.tolist() for b in batches[:4]] != [b.tolist() for b in batches[4:]]
 
 
-def test_training_batches_repeat_with_the_seed() -> None:
-    one, two = (shuffled(np.ones(7, int), 3, np.random.default_rng(5)) for _ in range(2))
+def test_sets_go_together_by_length() -> None:
+    sets = np.arange(40), 10 * np.arange(120)
+    drawn = list(islice(shuffled(sets, 10, np.random.default_rng(0)), 12))
+    longest = [[int(lengths[b].max()) for lengths, b in zip(sets, batches, strict=True)] for batches in drawn]
 
-    assert [b.tolist() for b in islice(one, 9)] == [b.tolist() for b in islice(two, 9)]
+    assert all([len(b) for b in batches] == [10, 10] for batches in drawn)
+    for window in (longest[:4], longest[4:8], longest[8:]):
+        assert sorted(one for one, _ in window) == [9, 19, 29, 39]
+        assert (
+            np.argsort([one for one, _ in window]).tolist() == np.argsort([two for _, two in window]).tolist()
+        )
+    assert sorted(np.concatenate([two for _, two in drawn]).tolist()) == list(range(120))
+
+
+def test_epochs_follow_without_a_gap_where_batches_do_not_divide_them() -> None:
+    drawn = [batch for (batch,) in islice(shuffled([np.ones(7, int)], 3, np.random.default_rng(0)), 14)]
+
+    assert {len(batch) for batch in drawn} == {3}
+    assert np.bincount(np.concatenate(drawn)).tolist() == [6] * 7
+
+
+def test_a_set_smaller_than_a_batch_is_a_batch() -> None:
+    drawn = islice(shuffled([np.ones(2, int), np.ones(20, int)], 8, np.random.default_rng(0)), 5)
+
+    assert all(sorted(few) == [0, 1] and len(set(many.tolist())) == 8 for few, many in drawn)
+
+
+def test_training_batches_repeat_with_the_seed() -> None:
+    one, two = (shuffled([np.ones(7, int)], 3, np.random.default_rng(5)) for _ in range(2))
+
+    assert [b.tolist() for (b,) in islice(one, 9)] == [b.tolist() for (b,) in islice(two, 9)]
 
 
 def test_padding_fills_up_to_the_longest_row() -> None:
