@@ -25,6 +25,10 @@ class Unauthorized(PostilError):
     """No token, or one that is not known."""
 
 
+class Forbidden(PostilError):
+    """The token is known and does not allow this."""
+
+
 class LeaseLost(PostilError):
     """Another worker holds this job now: stop, and write nothing more."""
 

@@ -11,8 +11,8 @@ import httpx
 
 from service.cli import events
 from service.cli.events import Event
-from service.cli.views import Campaign, Curve, Job, LogEvent, Receipt, Round
-from service.errors import Conflict, Invalid, NotFound, PostilError, Unauthorized
+from service.cli.views import Campaign, Curve, IssuedToken, Job, LogEvent, Receipt, Round, Token
+from service.errors import Conflict, Forbidden, Invalid, NotFound, PostilError, Unauthorized
 from service.pool.forms import Form
 from service.settings import Settings
 
@@ -33,7 +33,7 @@ class Unreachable(PostilError):
 class Api:
     """One installation's API.
 
-    Every method raises Unreachable where nothing answers; Unauthorized, NotFound, Conflict, Invalid or
+    Every method raises Unreachable where nothing answers; Unauthorized, Forbidden, NotFound, Conflict, Invalid or
     PostilError, with the API's own words, where it says no. `campaign` is an id or a name.
     """
 
@@ -138,6 +138,16 @@ class Api:
         with self._stream(f"{_path(campaign)}/adapters/{number}", {}, None) as response:
             yield response.iter_bytes()
 
+    def issue_token(self, **values: Any) -> IssuedToken:
+        """Fields as in `service.http.schemas.TokenBody`."""
+        return cast(IssuedToken, self._send("POST", "/v1/tokens", json=values).json())
+
+    def tokens(self) -> list[Token]:
+        return cast(list[Token], self._get("/v1/tokens")["tokens"])
+
+    def revoke_token(self, id_: int) -> None:
+        self._send("DELETE", f"/v1/tokens/{id_}")
+
     def _get(self, path: str) -> Any:
         return self._send("GET", path).json()
 
@@ -184,6 +194,8 @@ class Api:
         if status == HTTPStatus.UNAUTHORIZED:
             where = f"; the token was looked for in {self._token_from}" if self._token_from else ""
             raise Unauthorized(f"{self.url} refuses the token: {words}{where}")
+        if status == HTTPStatus.FORBIDDEN:
+            raise Forbidden(words)
         if status == HTTPStatus.NOT_FOUND:
             raise NotFound(words)
         if status == HTTPStatus.CONFLICT:

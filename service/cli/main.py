@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from service.cli import campaign, demo, export, plugins, pool, stack, watch
+from service.cli import campaign, demo, export, plugins, pool, stack, token, watch
 from service.errors import PostilError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("watch")(watch.watch)
 app.command("curve")(watch.curve)
 app.command("export")(export.export)
 app.command("adapter")(export.adapter)
+app.add_typer(token.app, name="token")
 app.command("serve")(stack.serve)
 
 

@@ -1,6 +1,7 @@
 """What verbs print: JSON for machines, short words for people."""
 
 import json
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,6 +57,11 @@ def seconds(value: float | None) -> str:
     if value < 120:
         return f"{value:.0f} s"
     return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def moment(value: float | None) -> str:
+    """A time as people here write it, to the minute: 2026-11-26 14:05."""
+    return "–" if value is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(value))
 
 
 def facts(data: dict[str, Any]) -> str:

@@ -165,3 +165,18 @@ class LogEvent(TypedDict):
     at: float
     kind: str
     data: dict[str, Any]
+
+
+class Token(TypedDict):
+    id: int
+    name: str
+    access: str
+    campaigns: list[str] | None
+    made_at: float
+    expires_at: float | None
+    revoked_at: float | None
+
+
+class IssuedToken(TypedDict):
+    secret: str
+    token: Token

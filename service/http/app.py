@@ -21,6 +21,7 @@ from service.http import (
     problems,
     queue,
     rounds,
+    tokens,
     webhooks,
 )
 from service.http.api import Api
@@ -81,6 +82,9 @@ ENDPOINTS = (
     Endpoint("GET", f"{C}/adapters", adapters.list_all),
     Endpoint("GET", f"{C}/adapters/{{n:int}}", adapters.download, returns={"application/x-tar": None}),
     Endpoint("GET", "/v1/strategies", campaigns.list_strategies),
+    Endpoint("POST", "/v1/tokens", tokens.issue, status=201, needs="admin"),
+    Endpoint("GET", "/v1/tokens", tokens.list_all, needs="admin"),
+    Endpoint("DELETE", "/v1/tokens/{token_id:int}", tokens.revoke, status=204, needs="admin"),
     Endpoint(
         "POST",
         "/webhooks/label-studio/{c}",

@@ -2,61 +2,100 @@
 
 import hashlib
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.errors import Forbidden, NotFound
 from service.http.api import Api
 from service.http.problems import unauthorized
 from service.stack.credentials import write_private
-from service.store import tokens
+from service.store import campaigns, tokens
+from service.store.tokens import Access, Token
 
-REMEMBERED_S = 30.0
+REMEMBERED_S = 10.0
 _WHERE = "the first one is in the file `token` of the data folder"
 
 
 class Auth:
-    """Middleware that asks for a token. One that was known is not looked up again for REMEMBERED_S."""
+    """Middleware that asks for a token, and puts it into the request's state as `token`.
+
+    One that was known is not looked up again for REMEMBERED_S: for so long it still works after it was revoked.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._known: dict[bytes, float] = {}
+        self._known: dict[bytes, tuple[float, Token]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
             await self.app(scope, receive, send)
             return
-        scheme, _, value = Headers(scope=scope).get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not value.strip():
+        scheme, _, secret = Headers(scope=scope).get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
             await unauthorized(f"this needs the header `Authorization: Bearer <token>`; {_WHERE}")(
                 scope, receive, send
             )
-        elif not await self._knows(scope["app"].state.api, value.strip()):
-            await unauthorized(f"this token is not known here; {_WHERE}")(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+            return
+        token = await self._token(scope["app"].state.api, secret.strip())
+        if token is None:
+            await unauthorized(f"this token is not known here, was revoked or has expired; {_WHERE}")(
+                scope, receive, send
+            )
+            return
+        scope.setdefault("state", {})["token"] = token
+        await self.app(scope, receive, send)
 
-    async def _knows(self, api: Api, value: str) -> bool:
-        key = hashlib.sha256(value.encode()).digest()
-        if self._known.get(key, 0.0) > time.monotonic():
-            return True
-        if not await run_in_threadpool(_look_up, api, value):
-            return False
-        self._known[key] = time.monotonic() + REMEMBERED_S
-        return True
+    async def _token(self, api: Api, secret: str) -> Token | None:
+        key = hashlib.sha256(secret.encode()).digest()
+        until, remembered = self._known.get(key, (0.0, None))
+        if remembered is not None and until > time.monotonic() and not remembered.expired(time.time()):
+            return remembered
+        self._known = {key: one for key, one in self._known.items() if one[0] > time.monotonic()}
+        token = await run_in_threadpool(_look_up, api, secret)
+        if token is not None:
+            self._known[key] = time.monotonic() + REMEMBERED_S, token
+        return token
+
+
+def permit(api: Api, token: Token, access: Access, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The path's parameters, `c` as the campaign's id, for whoever has this token.
+
+    Raises Forbidden where it does not allow `access`, and NotFound for a campaign that it is not for, as if there
+    were none.
+    """
+    if not token.allows(access):
+        raise Forbidden(
+            f"the token {token.name!r} is one for a{'n' if token.access != 'viewer' else ''} {token.access}, "
+            f"and this takes one for an {access}: ask an admin for it"
+        )
+    if token.campaigns is None:
+        return dict(parameters)
+    if "c" not in parameters:
+        if access != "viewer":
+            raise Forbidden(f"the token {token.name!r} is for some campaigns alone, and this concerns all")
+        return dict(parameters)
+    with api.database.reading() as connection:
+        campaign = campaigns.get(connection, parameters["c"])
+    if campaign.id not in token.campaigns:
+        raise NotFound(campaigns.missing(parameters["c"]))
+    return {**parameters, "c": campaign.id}
 
 
 def first_token(api: Api) -> None:
-    """Make sure that the file `token` of the data folder holds a token that is known."""
+    """Make sure that the file `token` of the data folder holds one for an admin that is known."""
     path = Path(api.settings.data) / "token"
     with api.database.transaction() as connection:
         if path.is_file() and tokens.known(connection, path.read_text().strip()):
             return
-        write_private(path, tokens.issue(connection, "first") + "\n")
+        _, secret = tokens.issue(connection, "first")
+        write_private(path, secret + "\n")
 
 
-def _look_up(api: Api, value: str) -> bool:
+def _look_up(api: Api, secret: str) -> Token | None:
     with api.database.reading() as connection:
-        return tokens.known(connection, value)
+        return tokens.known(connection, secret)

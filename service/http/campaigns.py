@@ -21,6 +21,7 @@ from service.http.status import view
 from service.label_studio.problems import problem
 from service.rounds.advance import advance
 from service.store import campaigns, events, jobs
+from service.store.tokens import Token
 from strategies import registry
 
 MAX_NAME_CHARS = 200
@@ -50,10 +51,15 @@ def create(api: Api, body: CampaignBody) -> CampaignView:
     return answer
 
 
-def list_all(api: Api) -> Campaigns:
-    """All campaigns, oldest first."""
+def list_all(api: Api, token: Token) -> Campaigns:
+    """All campaigns that the token is for, oldest first."""
     with api.database.reading() as connection:
-        return Campaigns([view(connection, api.settings, one) for one in campaigns.all_of(connection)])
+        found = [
+            one
+            for one in campaigns.all_of(connection)
+            if token.campaigns is None or one.id in token.campaigns
+        ]
+        return Campaigns([view(connection, api.settings, one) for one in found])
 
 
 def show(api: Api, c: str) -> CampaignView:

@@ -1,7 +1,7 @@
 """One row of the route table: method, path, handler; its annotations are the wire format.
 
 A handler is either a plain function, which runs in a thread, or a coroutine, which streams. It is given what it
-asks for by name: `api`, the path's parameters, `body` (JSON, validated), `query` (validated), `request`.
+asks for by name: `api`, the path's parameters, `body` (JSON, validated), `query` (validated), `request`, `token`.
 """
 
 import inspect
@@ -16,6 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from service.http.auth import permit
+from service.store.tokens import Access, Token
 
 MAX_BODY_BYTES = 1 << 20
 MAX_NUMBER = 2**31 - 1
@@ -33,10 +36,18 @@ class Endpoint:
     accepts: dict[str, Any] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
     """Request headers that mean something here."""
+    needs: Access | None = None
+    """What a token must allow; None: below /v1 a viewer for GET and an engineer for all else, elsewhere nothing."""
 
     @cached_property
     def hints(self) -> dict[str, Any]:
         return get_type_hints(self.handler)
+
+    @property
+    def access(self) -> Access | None:
+        if self.needs or not self.path.startswith("/v1/"):
+            return self.needs
+        return "viewer" if self.method == "GET" else "engineer"
 
     @property
     def body(self) -> Any:
@@ -50,6 +61,10 @@ class Endpoint:
         if any(isinstance(value, int) and value > MAX_NUMBER for value in request.path_params.values()):
             raise HTTPException(404)
         given: dict[str, Any] = {"api": request.app.state.api, "request": request, **request.path_params}
+        if self.access is not None:
+            token: Token = request.state.token
+            given |= await run_in_threadpool(permit, given["api"], token, self.access, request.path_params)
+            given["token"] = token
         if self.query is not None:
             given["query"] = _query(request, self.query)
         if self.body is not None:

@@ -11,7 +11,12 @@ from service.http.endpoint import Endpoint
 from service.http.problems import MEDIA_TYPE, Problem
 
 _PARAMETER = re.compile(r"\{(\w+)(?::(\w+))?\}")
-_WORDS = {"c": "id or name of a campaign", "n": "number of a round", "name": "name of a file"}
+_WORDS = {
+    "c": "id or name of a campaign",
+    "n": "number of a round",
+    "name": "name of a file",
+    "token_id": "number of a token",
+}
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -53,7 +58,6 @@ def _is_schema(kind: Any) -> bool:
 
 def _operation(endpoint: Endpoint, schemas: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
     summary, _, more = (inspect.getdoc(endpoint.handler) or "").partition("\n\n")
-    closed = endpoint.path.startswith("/v1/")
     answer: dict[str, Any] = {"description": "No content" if endpoint.status == 204 else "Success"}
     returned = endpoint.hints.get("return")
     media = endpoint.returns or ({"application/json": returned} if _is_schema(returned) else {})
@@ -70,8 +74,9 @@ def _operation(endpoint: Endpoint, schemas: dict[int, Any], components: dict[str
     }
     if more:
         operation["description"] = " ".join(more.split())
-    if closed:
+    if endpoint.access is not None:
         operation["security"] = [{"token": []}]
+        operation["x-access"] = endpoint.access
     accepted = endpoint.accepts or ({"application/json": endpoint.body} if endpoint.body is not None else {})
     if accepted:
         content = {name: _media(kind, schemas) for name, kind in accepted.items()}

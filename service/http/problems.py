@@ -14,6 +14,7 @@ from starlette.types import ExceptionHandler
 
 from service.errors import (
     Conflict,
+    Forbidden,
     Invalid,
     LabelStudioRefused,
     LabelStudioUnavailable,
@@ -28,6 +29,7 @@ _STATUS: dict[type[Exception], int] = {
     Conflict: 409,
     Invalid: 422,
     Unauthorized: 401,
+    Forbidden: 403,
     LabelStudioUnavailable: 503,
     LabelStudioRefused: 502,
     PostilError: 500,

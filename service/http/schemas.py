@@ -7,6 +7,7 @@ import msgspec
 from service.pool.pool import Receipt
 from service.records import Role
 from service.store.campaigns import NewCampaign
+from service.store.tokens import Access
 
 
 class CampaignBody(NewCampaign, frozen=True, forbid_unknown_fields=True):
@@ -258,3 +259,35 @@ class Health(msgspec.Struct, frozen=True):
 
     status: str
     parts: dict[str, str]
+
+
+class TokenBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A token to be issued. `campaigns` (ids or names) null: all; `days` null: it lasts until it is revoked."""
+
+    name: str
+    access: Access
+    campaigns: list[str] | None = None
+    days: float | None = None
+
+
+class TokenView(msgspec.Struct, frozen=True):
+    """A token without its secret; `campaigns` are ids."""
+
+    id: int
+    name: str
+    access: Access
+    campaigns: list[str] | None
+    made_at: float
+    expires_at: float | None
+    revoked_at: float | None
+
+
+class IssuedToken(msgspec.Struct, frozen=True):
+    """`secret` is shown this one time."""
+
+    secret: str
+    token: TokenView
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    tokens: list[TokenView]

@@ -53,8 +53,13 @@ def get(connection: Connection, id_or_name: str, lock: bool = False) -> Campaign
     query = select(campaign).where((campaign.c.id == id_or_name) | (campaign.c.name == id_or_name))
     row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
-        raise NotFound(f"there is no campaign {id_or_name!r}: `postil campaign list` shows those there are")
+        raise NotFound(missing(id_or_name))
     return _record(row)
+
+
+def missing(id_or_name: str) -> str:
+    """What is said where there is no such campaign, or none that one may know of."""
+    return f"there is no campaign {id_or_name!r}: `postil campaign list` shows those there are"
 
 
 def all_of(connection: Connection) -> list[Campaign]:

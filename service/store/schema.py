@@ -309,5 +309,9 @@ token = Table(
     Column("id", Serial, primary_key=True),
     Column("name", String(100), nullable=False),
     Column("hash", String(64), nullable=False, unique=True),
+    Column("access", String(16), nullable=False, server_default="viewer"),  # viewer | engineer | admin
+    Column("campaigns", JSON(none_as_null=True)),  # ids; null: all
     Column("made_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
 )

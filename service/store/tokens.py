@@ -2,28 +2,92 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 
+from service.errors import NotFound
 from service.store.database import now
 from service.store.schema import token
 
-
-def issue(connection: Connection, name: str) -> str:
-    """A new token; this is the only time that it can be read."""
-    value = f"postil_{secrets.token_urlsafe(32)}"
-    connection.execute(insert(token).values(name=name, hash=_hash(value), made_at=now()))
-    return value
+Access = Literal["viewer", "engineer", "admin"]
+"""What a token allows, each what those before it do: reading; changing campaigns; issuing tokens."""
+ACCESSES: tuple[Access, ...] = get_args(Access)
 
 
-def known(connection: Connection, value: str) -> bool:
-    """Whether this token was issued here."""
-    return connection.execute(select(token.c.id).where(token.c.hash == _hash(value))).first() is not None
+@dataclass(frozen=True)
+class Token:
+    """A token that was issued, without its secret. Times are seconds since 1970."""
+
+    id: int
+    name: str
+    access: Access
+    campaigns: frozenset[str] | None
+    """Ids of those it is for; None: all, those to come among them."""
+    made_at: float
+    expires_at: float | None
+    revoked_at: float | None
+
+    def allows(self, access: Access) -> bool:
+        return ACCESSES.index(self.access) >= ACCESSES.index(access)
+
+    def expired(self, at: float) -> bool:
+        return self.expires_at is not None and self.expires_at <= at
 
 
-def any_issued(connection: Connection) -> bool:
-    return bool(connection.execute(select(func.count()).select_from(token)).scalar_one())
+def issue(
+    connection: Connection,
+    name: str,
+    access: Access = "admin",
+    campaigns: Iterable[str] | None = None,
+    seconds: float | None = None,
+) -> tuple[Token, str]:
+    """A new token and its secret, which can be read this one time; `seconds`: that it lasts, None: until revoked."""
+    secret = f"postil_{secrets.token_urlsafe(32)}"
+    made = insert(token).values(
+        name=name,
+        hash=_hash(secret),
+        access=access,
+        campaigns=None if campaigns is None else sorted(set(campaigns)),
+        made_at=now(),
+        expires_at=None if seconds is None else now() + seconds,
+    )
+    return _record(connection.execute(made.returning(token)).one()), secret
 
 
-def _hash(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()
+def known(connection: Connection, secret: str) -> Token | None:
+    """The token with this secret, unless it was revoked or has expired."""
+    query = select(token).where(
+        token.c.hash == _hash(secret),
+        token.c.revoked_at.is_(None),
+        token.c.expires_at.is_(None) | (token.c.expires_at > now()),
+    )
+    row = connection.execute(query).first()
+    return None if row is None else _record(row)
+
+
+def all_of(connection: Connection) -> list[Token]:
+    """Every token that was ever issued, oldest first."""
+    return [_record(row) for row in connection.execute(select(token).order_by(token.c.id))]
+
+
+def revoke(connection: Connection, id_: int) -> None:
+    """Make a token worthless for ever; raises NotFound. Once more does nothing."""
+    if connection.execute(select(token.c.id).where(token.c.id == id_)).first() is None:
+        raise NotFound(f"there is no token {id_}: `postil token list` shows those there are")
+    connection.execute(
+        update(token).where(token.c.id == id_, token.c.revoked_at.is_(None)).values(revoked_at=now())
+    )
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _record(row: Row[Any]) -> Token:
+    values = dict(row._mapping)
+    del values["hash"]
+    campaigns = values.pop("campaigns")
+    return Token(**values, campaigns=None if campaigns is None else frozenset(campaigns))

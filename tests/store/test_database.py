@@ -26,7 +26,7 @@ def test_a_transaction_is_all_or_nothing(database: Database) -> None:
     with pytest.raises(IntegrityError, match="UNIQUE"):
         write()
     with database.reading() as connection:
-        assert not tokens.any_issued(connection)
+        assert tokens.all_of(connection) == []
 
 
 def test_a_reader_waits_for_no_writer_and_sees_one_moment(database: Database) -> None:
