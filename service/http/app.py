@@ -129,7 +129,7 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         routes=routes(ENDPOINTS),
-        middleware=[Middleware(SafeHeaders), Middleware(Auth)],
+        middleware=[Middleware(SafeHeaders), Middleware(Auth, rate=settings.rate)],
         exception_handlers=problems.handlers(),
         lifespan=lifespan,
     )

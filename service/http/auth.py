@@ -8,16 +8,22 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import Forbidden, NotFound
 from service.http.api import Api
-from service.http.problems import unauthorized
+from service.http.limits import Buckets
+from service.http.problems import too_many, unauthorized
 from service.stack.credentials import write_private
 from service.store import campaigns, tokens
 from service.store.tokens import Access, Token
 
 REMEMBERED_S = 10.0
+BURST = 10
+"""Seconds of a token's rate that it may ask for at once."""
+FAILURES_A_SECOND, FAILURES = 1.0, 20.0
+"""Wrong tokens of one address that are looked up, on the average and at once."""
 _WHERE = "the first one is in the file `token` of the data folder"
 
 
@@ -25,41 +31,52 @@ class Auth:
     """Middleware that asks for a token, and puts it into the request's state as `token`.
 
     One that was known is not looked up again for REMEMBERED_S: for so long it still works after it was revoked.
+    `rate`: requests a second of one token, ten times as many at once; an address with wrong tokens is soon not listened
+    to. Both are counted by each process for itself.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, rate: int) -> None:
         self.app = app
         self._known: dict[bytes, tuple[float, Token]] = {}
+        self._asked = Buckets(rate, BURST * rate) if rate else None
+        self._failed = Buckets(FAILURES_A_SECOND, FAILURES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
             await self.app(scope, receive, send)
             return
+        answer = await self._refusal(scope)
+        await (answer or self.app)(scope, receive, send)
+
+    async def _refusal(self, scope: Scope) -> Response | None:
+        """What is said instead of an answer; None: go on, with the token in the request's state."""
         scheme, _, secret = Headers(scope=scope).get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
-            await unauthorized(f"this needs the header `Authorization: Bearer <token>`; {_WHERE}")(
-                scope, receive, send
-            )
-            return
-        token = await self._token(scope["app"].state.api, secret.strip())
+            return unauthorized(f"this needs the header `Authorization: Bearer <token>`; {_WHERE}")
+        key = hashlib.sha256(secret.strip().encode()).digest()
+        token = self._remembered(key)
         if token is None:
-            await unauthorized(f"this token is not known here, was revoked or has expired; {_WHERE}")(
-                scope, receive, send
-            )
-            return
-        scope.setdefault("state", {})["token"] = token
-        await self.app(scope, receive, send)
-
-    async def _token(self, api: Api, secret: str) -> Token | None:
-        key = hashlib.sha256(secret.encode()).digest()
-        until, remembered = self._known.get(key, (0.0, None))
-        if remembered is not None and until > time.monotonic() and not remembered.expired(time.time()):
-            return remembered
-        self._known = {key: one for key, one in self._known.items() if one[0] > time.monotonic()}
-        token = await run_in_threadpool(_look_up, api, secret)
-        if token is not None:
+            address = (scope.get("client") or ("",))[0]
+            if wait := self._failed.wait(address):
+                return too_many("too many wrong tokens came from this address", wait)
+            token = await run_in_threadpool(_look_up, scope["app"].state.api, secret.strip())
+            if token is None:
+                self._failed.take(address)
+                return unauthorized(f"this token is not known here, was revoked or has expired; {_WHERE}")
             self._known[key] = time.monotonic() + REMEMBERED_S, token
-        return token
+        if self._asked and (wait := self._asked.take(token.id)):
+            return too_many(
+                f"the token {token.name!r} asks more than {self._asked.rate:.0f} times a second", wait
+            )
+        scope.setdefault("state", {})["token"] = token
+        return None
+
+    def _remembered(self, key: bytes) -> Token | None:
+        until, token = self._known.get(key, (0.0, None))
+        if token is not None and until > time.monotonic() and not token.expired(time.time()):
+            return token
+        self._known = {key: one for key, one in self._known.items() if one[0] > time.monotonic()}
+        return None
 
 
 def permit(api: Api, token: Token, access: Access, parameters: Mapping[str, Any]) -> dict[str, Any]:

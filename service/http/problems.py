@@ -74,6 +74,10 @@ def unauthorized(detail: str) -> Response:
     return problem(401, detail).response({"WWW-Authenticate": "Bearer"})
 
 
+def too_many(detail: str, wait_s: int) -> Response:
+    return problem(429, f"{detail}: try again in {wait_s} s").response({"Retry-After": str(wait_s)})
+
+
 def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, Unauthorized):
         return unauthorized(str(error))
