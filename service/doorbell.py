@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 
+import msgspec
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
@@ -11,6 +12,9 @@ from rq import Queue, Worker
 
 QUEUES = ("gpu", "cpu", "sync")
 ANSWER = "workers.door.answer"
+VITALS = "postil-vitals:"
+VITALS_S = 45
+"""How long what a worker says of itself is kept."""
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,15 @@ def connect(url: str, patient: bool = False) -> Redis:
 
 def queue_name(queue: str) -> str:
     return f"postil-{queue}"
+
+
+class Vitals(msgspec.Struct, frozen=True):
+    """What a worker last said of itself."""
+
+    worker: str
+    queue: str
+    memory: dict[str, int]
+    """Bytes: resident; with a GPU gpu (taken by the worker), gpu_free and gpu_total, too."""
 
 
 class Doorbell:
@@ -56,3 +69,20 @@ class Doorbell:
         except RedisError as error:
             log.warning("the workers at %s were not counted: %s", queue, error)
             return 0
+
+    def say(self, vitals: Vitals) -> None:
+        """Let others know how a worker is, for VITALS_S."""
+        try:
+            self.redis.set(f"{VITALS}{vitals.worker}", msgspec.json.encode(vitals), ex=VITALS_S)
+        except RedisError as error:
+            log.warning("nobody was told how this worker is: %s", error)
+
+    def vitals(self) -> list[Vitals]:
+        """Of all workers that said something lately; none while Redis is away."""
+        try:
+            keys = sorted(self.redis.scan_iter(f"{VITALS}*"))
+            found = self.redis.mget(keys) if keys else []
+        except RedisError as error:
+            log.warning("the workers were not asked how they are: %s", error)
+            return []
+        return [msgspec.json.decode(one, type=Vitals) for one in found if one is not None]

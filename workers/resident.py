@@ -16,7 +16,7 @@ from rq.job import Job
 
 from service import doorbell
 from service.settings import Settings
-from workers import door
+from workers import door, vitals
 from workers.context import Context
 from workers.held import Held
 
@@ -57,7 +57,9 @@ def run(settings: Settings, queue: str) -> None:
         import torch
 
         torch.set_num_threads(settings.worker_threads)
-    door.open_(Context(settings), queue)
+    context = Context(settings)
+    door.open_(context, queue)
+    vitals.tell(context, queue)
     connection = doorbell.connect(settings.redis_url, patient=True)
     worker = Resident(
         [Queue(doorbell.queue_name(queue), connection=connection, serializer="json")],

@@ -12,6 +12,7 @@ from service.doorbell import Doorbell
 from service.errors import Invalid
 from service.files import Files
 from service.http.hub import Hub
+from service.http.metrics import Metrics
 from service.pool.packers import Packers
 from service.records import Campaign
 from service.rounds.advance import advance
@@ -37,6 +38,7 @@ class Api:
         self.database = Database(settings.database)
         self.files = Files(settings.files)
         self.doorbell = Doorbell(settings.redis_url)
+        self.metrics = Metrics(self.database, self.doorbell)
         self.hub = Hub(self.database)
         self.curves: dict[str, tuple[Hashable, Curve]] = {}
         """By campaign: what its curve was made of, and the curve (intervals take long to compute)."""

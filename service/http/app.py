@@ -28,6 +28,7 @@ from service.http.api import Api
 from service.http.auth import Auth, first_token
 from service.http.endpoint import Endpoint, routes
 from service.http.headers import SafeHeaders
+from service.http.metrics import Timed
 from service.http.reconciler import Reconciler
 from service.http.schemas import Events, Health
 from service.http.uploading import FORMS
@@ -95,6 +96,7 @@ ENDPOINTS = (
     ),
     Endpoint("GET", "/healthz", health.alive),
     Endpoint("GET", "/readyz", health.ready, returns={"application/json": Health}),
+    Endpoint("GET", "/metrics", health.metrics, returns={"text/plain": None}, needs="viewer"),
     Endpoint("GET", "/openapi.json", describe, returns={"application/json": None}),
     Endpoint("GET", "/", page.index, returns={"text/html": None}),
     Endpoint(
@@ -118,7 +120,7 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await run_in_threadpool(api.database.upgrade)
         await run_in_threadpool(first_token, api)
-        reconciler = Reconciler(api.database, api.doorbell)
+        reconciler = Reconciler(api.database, api.doorbell, api.metrics)
         reconciler.start()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(api.hub.run)
@@ -129,7 +131,7 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         routes=routes(ENDPOINTS),
-        middleware=[Middleware(SafeHeaders), Middleware(Auth, rate=settings.rate)],
+        middleware=[Middleware(Timed), Middleware(SafeHeaders), Middleware(Auth, rate=settings.rate)],
         exception_handlers=problems.handlers(),
         lifespan=lifespan,
     )

@@ -1,4 +1,4 @@
-"""Bearer tokens: nothing below /v1 is answered without one that was issued here."""
+"""Bearer tokens: nothing below /v1, and no metrics, without one that was issued here."""
 
 import hashlib
 import time
@@ -20,6 +20,7 @@ from service.store import campaigns, tokens
 from service.store.tokens import Access, Token
 
 REMEMBERED_S = 10.0
+CLOSED = "/v1/", "/metrics"
 BURST = 10
 """Seconds of a token's rate that it may ask for at once."""
 FAILURES_A_SECOND, FAILURES = 1.0, 20.0
@@ -42,7 +43,7 @@ class Auth:
         self._failed = Buckets(FAILURES_A_SECOND, FAILURES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if scope["type"] != "http" or not scope["path"].startswith(CLOSED):
             await self.app(scope, receive, send)
             return
         answer = await self._refusal(scope)

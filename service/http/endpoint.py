@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.http.auth import permit
+from service.http.metrics import PATH
 from service.store.tokens import Access, Token
 
 MAX_BODY_BYTES = 1 << 20
@@ -90,6 +91,7 @@ def routes(endpoints: Sequence[Endpoint]) -> list[Route]:
 
 def _route(path: str, by_method: dict[str, Endpoint]) -> Route:
     async def answer(request: Request) -> Response:
+        request.scope[PATH] = path
         return await by_method["GET" if request.method == "HEAD" else request.method].answer(request)
 
     return Route(path, answer, methods=list(by_method))

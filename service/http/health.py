@@ -1,17 +1,20 @@
-"""Whether the process lives, and whether it can do its work."""
+"""Whether the process lives, whether it can do its work, and figures for a monitor."""
 
 from pathlib import Path
 
 import msgspec
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
+from service.errors import Forbidden
 from service.http.api import Api
 from service.http.schemas import Health
 from service.store import database
+from service.store.tokens import Token
 
 
 def alive(api: Api) -> Health:
@@ -25,6 +28,16 @@ def ready(api: Api) -> Response:
     well = all(word == "ok" for word in parts.values())
     body = msgspec.json.encode(Health("ok" if well else "not ready", parts))
     return Response(body, 200 if well else 503, {"Cache-Control": "no-store"}, "application/json")
+
+
+def metrics(api: Api, token: Token) -> Response:
+    """How the installation stands, for Prometheus.
+
+    It tells of every campaign, so a token for some of them is not enough.
+    """
+    if token.campaigns is not None:
+        raise Forbidden(f"the token {token.name!r} is for some campaigns alone, and this concerns all")
+    return Response(api.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _database(api: Api) -> str:

@@ -7,6 +7,7 @@ import logging
 import threading
 
 from service.doorbell import Doorbell
+from service.http.metrics import Metrics
 from service.rounds.advance import advance
 from service.store import campaigns, jobs, uploads
 from service.store.database import Database
@@ -20,8 +21,8 @@ log = logging.getLogger(__name__)
 class Reconciler:
     """A thread that looks after all campaigns; it outlives whatever goes wrong."""
 
-    def __init__(self, database: Database, doorbell: Doorbell) -> None:
-        self.database, self.doorbell = database, doorbell
+    def __init__(self, database: Database, doorbell: Doorbell, metrics: Metrics) -> None:
+        self.database, self.doorbell, self.metrics = database, doorbell, metrics
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
@@ -36,8 +37,10 @@ class Reconciler:
         """Wake workers for what is due; `bring_forward`: decide for every campaign, too."""
         with self.database.transaction() as connection:
             uploads.break_silent(connection)
+            expired = jobs.expire(connection)
             queues = jobs.due(connection)
             ids = [campaign.id for campaign in campaigns.all_of(connection)] if bring_forward else []
+        self.metrics.expired.inc(expired)
         self.doorbell.ring(queues)
         for id_ in ids:
             try:

@@ -175,19 +175,16 @@ def hint(connection: Connection, campaign: str, key: str) -> None:
     )
 
 
-def due(connection: Connection) -> list[str]:
-    """The queue of every job that is due and that nobody was told of since; marks them as told.
-
-    Jobs whose worker fell silent are made ready on the way, or failed when they used up their attempts.
-    """
+def expire(connection: Connection) -> int:
+    """Make jobs ready whose worker fell silent, or failed where they used up their attempts; how many those were."""
     expired = and_(job.c.state == "running", job.c.lease_until < now())
     spent = job.c.attempts >= job.c.max_attempts
-    connection.execute(
+    again = connection.execute(
         update(job)
         .where(expired, ~spent)
         .values(state="ready", epoch=job.c.epoch + 1, pushed_at=None, error="the worker fell silent")
-    )
-    connection.execute(
+    ).rowcount
+    over = connection.execute(
         update(job)
         .where(expired, spent)
         .values(
@@ -196,7 +193,12 @@ def due(connection: Connection) -> list[str]:
             ended_at=now(),
             error="the worker fell silent too often: see the worker's log",
         )
-    )
+    ).rowcount
+    return again + over
+
+
+def due(connection: Connection) -> list[str]:
+    """The queue of every job that is due and that nobody was told of since; marks them as told."""
     untold = or_(job.c.pushed_at.is_(None), job.c.pushed_at < now() - RING_AGAIN_S)
     told = connection.execute(
         update(job)

@@ -94,6 +94,7 @@ def test_due_rings_once_for_each_job_and_again_for_silent_workers(connection: Co
     assert jobs.due(connection) == []
     first = claimed(connection)
     expire(connection, first)
+    assert (jobs.expire(connection), jobs.expire(connection)) == (1, 0)
     assert jobs.due(connection) == ["cpu"]
     assert row(connection, first)["state"] == "ready"
     with pytest.raises(LeaseLost):
@@ -105,7 +106,7 @@ def test_a_job_whose_workers_keep_dying_fails(connection: Connection) -> None:
     for _ in range(2):
         claim = claimed(connection)
         expire(connection, claim)
-        jobs.due(connection)
+        assert jobs.expire(connection) == 1
     assert row(connection, claim)["state"] == "failed"
 
 
@@ -187,6 +188,7 @@ def test_every_effect_happens_once_whatever_workers_do(database: Database) -> No
     try:
         while True:
             with database.transaction() as connection:
+                jobs.expire(connection)
                 jobs.due(connection)
                 if not jobs.unfinished(connection, campaign):
                     break
