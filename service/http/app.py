@@ -21,6 +21,7 @@ from service.http import (
     problems,
     queue,
     rounds,
+    session,
     tokens,
     webhooks,
 )
@@ -30,7 +31,7 @@ from service.http.endpoint import Endpoint, routes
 from service.http.headers import SafeHeaders
 from service.http.metrics import Timed
 from service.http.reconciler import Reconciler
-from service.http.schemas import Events, Health
+from service.http.schemas import Events, Health, Session
 from service.http.uploading import FORMS
 from service.pool.pool import Receipt
 from service.settings import Settings
@@ -83,6 +84,9 @@ ENDPOINTS = (
     Endpoint("GET", f"{C}/adapters", adapters.list_all),
     Endpoint("GET", f"{C}/adapters/{{n:int}}", adapters.download, returns={"application/x-tar": None}),
     Endpoint("GET", "/v1/strategies", campaigns.list_strategies),
+    Endpoint("POST", "/v1/session", session.begin, 201, {"application/json": Session}, needs="viewer"),
+    Endpoint("GET", "/v1/session", session.show, returns={"application/json": Session}),
+    Endpoint("DELETE", "/v1/session", session.end, 204, needs="viewer"),
     Endpoint("POST", "/v1/tokens", tokens.issue, status=201, needs="admin"),
     Endpoint("GET", "/v1/tokens", tokens.list_all, needs="admin"),
     Endpoint("DELETE", "/v1/tokens/{token_id:int}", tokens.revoke, status=204, needs="admin"),

@@ -1,26 +1,28 @@
-"""Bearer tokens: nothing below /v1, and no metrics, without one that was issued here."""
+"""Bearer tokens, and the page's sessions: nothing below /v1, and no metrics, without one that was issued here."""
 
 import hashlib
+import hmac
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import Forbidden, NotFound
 from service.http.api import Api
 from service.http.limits import Buckets
-from service.http.problems import too_many, unauthorized
+from service.http.problems import problem, too_many, unauthorized
 from service.stack.credentials import write_private
-from service.store import campaigns, tokens
+from service.store import campaigns, sessions, tokens
 from service.store.tokens import Access, Token
 
 REMEMBERED_S = 10.0
 CLOSED = "/v1/", "/metrics"
+SAFE = "GET", "HEAD", "OPTIONS"
 BURST = 10
 """Seconds of a token's rate that it may ask for at once."""
 FAILURES_A_SECOND, FAILURES = 1.0, 20.0
@@ -29,7 +31,9 @@ _WHERE = "the first one is in the file `token` of the data folder"
 
 
 class Auth:
-    """Middleware that asks for a token, and puts it into the request's state as `token`.
+    """Middleware that asks for a token or the cookie of a session, and puts the token into the request's state.
+
+    A change by cookie must carry what only a page of this origin can read (`sessions.proof`).
 
     One that was known is not looked up again for REMEMBERED_S: for so long it still works after it was revoked.
     `rate`: requests a second of one token, ten times as many at once; an address with wrong tokens is soon not listened
@@ -51,16 +55,23 @@ class Auth:
 
     async def _refusal(self, scope: Scope) -> Response | None:
         """What is said instead of an answer; None: go on, with the token in the request's state."""
-        scheme, _, secret = Headers(scope=scope).get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not secret.strip():
+        request = Request(scope)
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        bearer = given.strip() if scheme.lower() == "bearer" else ""
+        cookie = "" if bearer else request.cookies.get(cookie_name(request), "")
+        if not bearer and not cookie:
             return unauthorized(f"this needs the header `Authorization: Bearer <token>`; {_WHERE}")
-        key = hashlib.sha256(secret.strip().encode()).digest()
+        carried = request.headers.get("x-csrf-token", "").encode()
+        proven = hmac.compare_digest(carried, sessions.proof(cookie).encode())
+        if cookie and request.method not in SAFE and not proven:
+            return problem(403, "a change by cookie needs the header X-CSRF-Token of its session").response()
+        key = hashlib.sha256(f"{bearer} {cookie}".encode()).digest()
         token = self._remembered(key)
         if token is None:
-            address = (scope.get("client") or ("",))[0]
+            address = request.client.host if request.client else ""
             if wait := self._failed.wait(address):
                 return too_many("too many wrong tokens came from this address", wait)
-            token = await run_in_threadpool(_look_up, scope["app"].state.api, secret.strip())
+            token = await run_in_threadpool(_look_up, scope["app"].state.api, bearer, cookie)
             if token is None:
                 self._failed.take(address)
                 return unauthorized(f"this token is not known here, was revoked or has expired; {_WHERE}")
@@ -69,7 +80,7 @@ class Auth:
             return too_many(
                 f"the token {token.name!r} asks more than {self._asked.rate:.0f} times a second", wait
             )
-        scope.setdefault("state", {})["token"] = token
+        request.state.token = token
         return None
 
     def _remembered(self, key: bytes) -> Token | None:
@@ -114,6 +125,11 @@ def first_token(api: Api) -> None:
         write_private(path, secret + "\n")
 
 
-def _look_up(api: Api, secret: str) -> Token | None:
+def cookie_name(request: Request) -> str:
+    """Of the session: cookies of one host are shared by all its ports."""
+    return f"postil_session_{request.url.port or request.url.scheme}"
+
+
+def _look_up(api: Api, bearer: str, cookie: str) -> Token | None:
     with api.database.reading() as connection:
-        return tokens.known(connection, secret)
+        return tokens.known(connection, bearer) if bearer else sessions.known(connection, cookie)

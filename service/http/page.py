@@ -1,4 +1,4 @@
-"""The page at `/` and its files. Its content comes over the API, with the visitor's own token."""
+"""The page at `/` and its files. Its content comes over the API, by the visitor's own session."""
 
 from functools import cache
 from importlib.metadata import version

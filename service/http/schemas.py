@@ -291,3 +291,11 @@ class IssuedToken(msgspec.Struct, frozen=True):
 
 class Tokens(msgspec.Struct, frozen=True):
     tokens: list[TokenView]
+
+
+class Session(msgspec.Struct, frozen=True):
+    """The name of the token and what it allows; `csrf` goes into the header X-CSRF-Token of changes by cookie."""
+
+    name: str
+    access: Access
+    csrf: str

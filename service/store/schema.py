@@ -315,3 +315,11 @@ token = Table(
     Column("expires_at", Float),
     Column("revoked_at", Float),
 )
+
+session = Table(
+    "session",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("token", Serial, ForeignKey("token.id"), nullable=False),
+    Column("expires_at", Float, nullable=False),
+)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from service.errors import NotFound
 from service.store.database import now
@@ -59,13 +59,12 @@ def issue(
 
 def known(connection: Connection, secret: str) -> Token | None:
     """The token with this secret, unless it was revoked or has expired."""
-    query = select(token).where(
-        token.c.hash == _hash(secret),
-        token.c.revoked_at.is_(None),
-        token.c.expires_at.is_(None) | (token.c.expires_at > now()),
-    )
-    row = connection.execute(query).first()
-    return None if row is None else _record(row)
+    return _valid(connection, token.c.hash == _hash(secret))
+
+
+def valid(connection: Connection, id_: int) -> Token | None:
+    """The token, unless it was revoked or has expired."""
+    return _valid(connection, token.c.id == id_)
 
 
 def all_of(connection: Connection) -> list[Token]:
@@ -80,6 +79,12 @@ def revoke(connection: Connection, id_: int) -> None:
     connection.execute(
         update(token).where(token.c.id == id_, token.c.revoked_at.is_(None)).values(revoked_at=now())
     )
+
+
+def _valid(connection: Connection, which: ColumnElement[bool]) -> Token | None:
+    lasts = token.c.expires_at.is_(None) | (token.c.expires_at > now())
+    row = connection.execute(select(token).where(which, token.c.revoked_at.is_(None), lasts)).first()
+    return None if row is None else _record(row)
 
 
 def _hash(secret: str) -> str:

@@ -137,7 +137,7 @@ def test_pause_and_resume(served: Served, visited: Visit) -> None:
     assert served.http.get(f"/v1/campaigns/{c}").json()["paused"] is False
 
 
-def test_the_token_leaves_the_address_and_the_tab_keeps_it(
+def test_the_token_leaves_the_address_and_no_script_can_read_what_stands_for_it(
     served: Served, filled: str, visited: Visit
 ) -> None:
     page = visited.page
@@ -146,9 +146,26 @@ def test_the_token_leaves_the_address_and_the_tab_keeps_it(
     assert served.token not in page.url
     page.reload()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    kept = "JSON.stringify([document.cookie, {...sessionStorage}, {...localStorage}])"
+    assert page.evaluate(kept) == '["",{},{"postil-signed-in":"1"}]'
+    (cookie,) = page.context.cookies()
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Token")).to_be_visible()
     assert page.evaluate("Object.values(sessionStorage).length + Object.values(localStorage).length") == 0
+    assert page.context.cookies() == []
+
+
+def test_a_viewer_sees_no_switch(served: Served, filled: str, visited: Visit) -> None:
+    made = served.http.post("/v1/tokens", json={"name": "guest", "access": "viewer", "campaigns": [filled]})
+    page = visited.page
+
+    page.goto(f"{served.url}/#token={made.json()['secret']}")
+
+    # The only campaign it is for opens at once.
+    expect(page.get_by_role("heading", level=1)).to_have_text("docstrings <i>by topic")
+    expect(page.get_by_role("heading", name="Learning curve")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Pause|Resume"))).to_have_count(0)
 
 
 def test_signing_in_by_hand(served: Served, filled: str, chromium: Browser) -> None:

@@ -71,6 +71,8 @@ def test_every_route_below_v1_says_what_it_needs() -> None:
     for (method, path), access in needs.items():
         if path.startswith("/v1/tokens"):
             assert access == "admin"
+        elif path in ("/v1/session", "/metrics"):
+            assert access == "viewer"
         elif path.startswith("/v1/"):
             assert access == ("viewer" if method == "GET" else "engineer")
         else:

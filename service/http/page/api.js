@@ -1,12 +1,34 @@
-// The API, with the visitor's token, which is kept for as long as this tab lives.
+// The API, by a session: its cookie is out of a script's reach, and changes carry what only this page was told.
 
-const KEY = "postil-token";
+// Says that somebody signed in, so that no session is asked for where there is none.
+const KEY = "postil-signed-in";
+let csrf = "";
 
-export const token = {
-  get: () => sessionStorage.getItem(KEY),
-  set: (value) => sessionStorage.setItem(KEY, value),
-  forget: () => sessionStorage.removeItem(KEY),
-};
+/** Sign in with a token, which is not kept. */
+export async function signIn(token) {
+  const options = { method: "POST", headers: { Authorization: `Bearer ${token}` } };
+  ({ csrf } = await (await answered("/v1/session", options)).json());
+  localStorage.setItem(KEY, "1");
+}
+
+/** Who is signed in: {name, access}, or null. */
+export async function session(signal) {
+  if (!localStorage.getItem(KEY)) return null;
+  try {
+    const found = await get("/v1/session", signal);
+    ({ csrf } = found);
+    return found;
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    localStorage.removeItem(KEY);
+    return null;
+  }
+}
+
+export async function signOut() {
+  await answered("/v1/session", { method: "DELETE" });
+  localStorage.removeItem(KEY);
+}
 
 export class ApiError extends Error {
   constructor(status, words) {
@@ -18,7 +40,7 @@ export class ApiError extends Error {
 export const campaignPath = (id) => `/v1/campaigns/${encodeURIComponent(id)}`;
 
 async function answered(path, options = {}) {
-  const headers = { Accept: "application/json", ...options.headers, Authorization: `Bearer ${token.get()}` };
+  const headers = { Accept: "application/json", "X-CSRF-Token": csrf, ...options.headers };
   let response;
   try {
     response = await fetch(path, { ...options, headers });

@@ -1,6 +1,6 @@
 // The page: sign in, the list of campaigns, one campaign live.
 
-import { ApiError, campaignPath, download, follow, get, patch, token } from "./api.js";
+import { ApiError, campaignPath, download, follow, get, patch, session, signIn, signOut } from "./api.js";
 import { draw, sentences } from "./chart.js";
 import { capital, el, link, metric, number, percent, points, seconds, time } from "./dom.js";
 import { signs } from "./signs.js";
@@ -8,8 +8,9 @@ import { signs } from "./signs.js";
 const main = document.getElementById("main");
 const links = document.getElementById("campaign-links");
 const connection = document.getElementById("connection");
-const signOut = document.getElementById("sign-out");
+const signOutButton = document.getElementById("sign-out");
 let leaving = new AbortController();
+let mayChange = false;
 
 const LOG_KEPT = 200;
 const LIST_EVERY_MS = 5000;
@@ -19,8 +20,8 @@ const MEASURE_EVENTS = ["annotations", "annotations-deleted"];
 const ROUND_EVENTS = ["round-started", "round-trained", "round-scored", "queue-ranked", "job-failed"];
 const QUEUE_EVENTS = ["selected", "tasks-pushed", "queue-ranked", "queue-reordered", "annotations", "annotations-deleted", "tasks-deleted"];
 
-function signIn(words) {
-  signOut.hidden = true;
+function askForToken(words) {
+  signOutButton.hidden = true;
   links.replaceChildren();
   const input = el("input", { id: "token", type: "password", autocomplete: "off", required: true, spellcheck: "false" });
   const form = el(
@@ -34,8 +35,7 @@ function signIn(words) {
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    token.set(input.value.trim());
-    show();
+    signIn(input.value.trim()).then(show, showError);
   });
   main.replaceChildren(form);
   input.focus();
@@ -44,8 +44,7 @@ function signIn(words) {
 function showError(error) {
   if (error.name === "AbortError") return;
   if (error instanceof ApiError && error.status === 401) {
-    token.forget();
-    signIn("That token is not known here.");
+    askForToken("That token is not known here.");
     return;
   }
   console.warn(error);
@@ -62,15 +61,15 @@ async function show() {
   const { signal } = leaving;
   connection.textContent = "";
   const given = location.hash.match(/^#token=(.+)$/);
-  if (given) {
-    token.set(decodeURIComponent(given[1]));
-    history.replaceState(null, "", `${location.pathname}#/`);
-  }
-  if (!token.get()) return signIn("");
+  if (given) history.replaceState(null, "", `${location.pathname}#/`);
   const one = location.hash.match(/^#\/campaign\/(.+)$/);
   try {
+    if (given) await signIn(decodeURIComponent(given[1]));
+    const who = await session(signal);
+    if (who === null) return askForToken("");
+    mayChange = who.access !== "viewer";
     const { campaigns } = await get("/v1/campaigns", signal);
-    signOut.hidden = false;
+    signOutButton.hidden = false;
     const current = one ? decodeURIComponent(one[1]) : null;
     showLinks(campaigns, current);
     if (current !== null) await showCampaign(current, signal);
@@ -226,7 +225,7 @@ function campaignParts(campaign) {
       ),
       el(
         "div", { class: "actions" },
-        labelStudio, pause,
+        labelStudio, mayChange ? pause : null,
         el("button", { type: "button", class: "plain", onclick: fetchFile("/export?what=labels&format=jsonl", `${campaign.id}-labels.jsonl`) }, "Export labels"),
       ),
     ),
@@ -398,9 +397,6 @@ function fact(name, value) {
   return typeof value === "number" ? number(value) : typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-signOut.addEventListener("click", () => {
-  token.forget();
-  show();
-});
+signOutButton.addEventListener("click", () => signOut().then(show, showError));
 addEventListener("hashchange", show);
 show();
