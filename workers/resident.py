@@ -12,6 +12,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
+from rq.exceptions import DeserializationError
 from rq.job import Job
 
 from service import doorbell
@@ -22,11 +23,26 @@ from workers.held import Held
 
 HEARTBEAT_S = 5.0
 
+log = logging.getLogger(__name__)
+
 
 class Resident(SimpleWorker):  # type: ignore[misc]
-    """RQ's SimpleWorker, whose heart beats while it works and which gives its job back when asked to end."""
+    """RQ's SimpleWorker, whose heart beats while it works and which gives its job back when asked to end.
+
+    It answers wake-ups and nothing else: RQ would call whatever function a job names, and whoever can write to Redis
+    could name any.
+    """
 
     def perform_job(self, job: Job, queue: Queue, execution: Any) -> bool:
+        if not _is_wake_up(job):
+            log.error(
+                "a job in Redis is no wake-up of Postil's, and is thrown away: who else can write there?"
+            )
+            with self.connection.pipeline() as pipeline:
+                self.cleanup_execution(job, pipeline, execution)
+                job.delete(pipeline=pipeline)
+                pipeline.execute()
+            return False
         over = threading.Event()
         beat = threading.Thread(target=self._beat, args=(job, execution, over), daemon=True)
         beat.start()
@@ -45,7 +61,16 @@ class Resident(SimpleWorker):  # type: ignore[misc]
             try:
                 self.maintain_heartbeats(job, execution)
             except RedisError as error:
-                logging.getLogger(__name__).warning("no heartbeat: %s", error)
+                log.warning("no heartbeat: %s", error)
+
+
+def _is_wake_up(job: Job) -> bool:
+    if any((job._success_callback_name, job._failure_callback_name, job._stopped_callback_name)):
+        return False
+    try:
+        return bool(job.func_name == doorbell.ANSWER)
+    except DeserializationError:
+        return False
 
 
 def run(settings: Settings, queue: str) -> None:
@@ -69,5 +94,5 @@ def run(settings: Settings, queue: str) -> None:
         maintenance_interval=30,
     )
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    logging.getLogger(__name__).info("worker at queue %s", queue)
+    log.info("worker at queue %s", queue)
     worker.work(logging_level="WARNING")

@@ -17,6 +17,7 @@ from service.records import Campaign, Place
 from service.store.schema import alias, annotation, label, selection
 
 PAGE = 5_000
+FORMULA = "=", "+", "-", "@", "\t", "\r"
 COLUMNS = {
     "labels": [
         "id",
@@ -170,7 +171,10 @@ def _jsonl(pages: Iterable[list[dict[str, Any]]]) -> Iterator[bytes]:
 
 
 def _csv(problem: str, columns: Sequence[str], pages: Iterable[list[dict[str, Any]]]) -> Iterator[bytes]:
-    """Answers as uploads have them; other lists and objects as JSON in their cell."""
+    """Answers as uploads have them; other lists and objects as JSON in their cell.
+
+    What a spreadsheet would take for a formula gets a ' in front (OWASP, CSV injection); JSON Lines has it as it is.
+    """
     field = answers.FIELDS[problem]
     names = [name.format(answer=field) for name in columns]
     yield (",".join(names) + "\r\n").encode()
@@ -184,4 +188,6 @@ def _csv(problem: str, columns: Sequence[str], pages: Iterable[list[dict[str, An
 
 
 def _cell(value: Any) -> Any:
-    return msgspec.json.encode(value).decode() if isinstance(value, (list, dict)) else value
+    if isinstance(value, (list, dict)):
+        return msgspec.json.encode(value).decode()
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

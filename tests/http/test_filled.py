@@ -230,6 +230,29 @@ def test_exported_annotations(served: Served, filled: str, monkeypatch: pytest.M
     assert [cell["kind"] for cell in cells] == [row["kind"] for row in rows]
 
 
+def test_no_text_becomes_a_formula_in_a_spreadsheet(served: Served) -> None:
+    c = served.campaign()["id"]
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "a=1", "- a list"]
+    body = [{"text": text, "id": text, "label": "good"} for text in texts]
+    served.post_lines(f"/v1/campaigns/{c}/pool", "".join(json.dumps(one) + "\n" for one in body))
+    url = f"/v1/campaigns/{c}/export"
+
+    cells = list(csv.DictReader(io.StringIO(served.http.get(f"{url}?format=csv").text, newline="")))
+    rows = [json.loads(line) for line in served.http.get(url).text.splitlines()]
+
+    assert [cell["text"] for cell in cells] == [
+        "'=1+1",
+        "'+1",
+        "'-1",
+        "'@SUM(A1)",
+        "'\t=1",
+        "a=1",
+        "'- a list",
+    ]
+    assert all(cell["id"][0] not in "=+-@\t" for cell in cells)
+    assert [row["text"] for row in rows] == texts
+
+
 @pytest.mark.parametrize("query", ["what=secrets", "format=xml", "shape=round"])
 def test_exports_that_there_are_not(served: Served, filled: str, query: str) -> None:
     assert served.http.get(f"/v1/campaigns/{filled}/export?{query}").status_code == 422
