@@ -79,8 +79,6 @@ def read_many(
         try:
             if form == "csv":
                 found = _from_cells(found, known, problem)
-            elif form == "parquet":
-                found = _from_columns(found, known | {"meta"})
             example, truncated = _example(found, text_field, text_required, problem)
         except Invalid as error:
             yield Rejection(number, str(error))
@@ -93,7 +91,8 @@ def _objects(
 ) -> Iterator[tuple[int, dict[str, Any] | Packed | str]]:
     """(number, fields, or many lines, or why there is none)."""
     if form == "parquet":
-        return enumerate(parquet.rows(chunks), 1)
+        names = {"id", "domain", "meta", text_field, *answers.FIELDS.values()}
+        chunks = parquet.as_json_lines(chunks, names)
     blocks = _blocks(chunks)
     if form == "csv":
         return _csv_objects(_lines(blocks), text_field, text_required)
@@ -262,15 +261,7 @@ def _from_cells(cells: dict[str, str], known: set[str], problem: str) -> dict[st
     found: dict[str, Any] = {name: cell for name, cell in cells.items() if cell != ""}
     if cells.get(field) is not None and (cells[field] or problem != "single_label"):
         found[field] = answers.from_cell(problem, cells[field])
-    return _from_columns(found, known)
-
-
-def _from_columns(row: dict[str, Any], known: set[str]) -> dict[str, Any]:
-    """Columns that are not `known` are `meta`, beside what a known column of that name has."""
-    rest = {name: value for name, value in row.items() if name not in known and value is not None}
-    found = {name: value for name, value in row.items() if name in known}
-    meta = found.get("meta")
-    return found | ({"meta": rest | (meta if isinstance(meta, dict) else {})} if rest else {})
+    return parquet.with_meta(found, known)
 
 
 def _example(

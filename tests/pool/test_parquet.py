@@ -1,6 +1,7 @@
 import datetime
 import io
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -79,7 +80,7 @@ def test_many_row_groups(compression: str) -> None:
     texts = [f"text {n}" for n in range(5_000)]
     body = file({"text": texts}, row_group_size=700, compression=compression)
 
-    assert [row["text"] for row in parquet.rows([body])] == texts
+    assert [one.example.text for one in lines(body)] == texts  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("spoilt", ["plain", "cut", "holed"])
@@ -91,8 +92,50 @@ def test_what_is_no_whole_file_is_refused(spoilt: str) -> None:
         "cut": whole[:middle],
         "holed": whole[:middle] + bytes(len(whole) - middle - 2_000) + whole[-2_000:],
     }[spoilt]
-    found: list[dict[str, Any]] = []
+    found: list[bytes] = []
 
     with pytest.raises(Invalid, match="cannot be read as Parquet"):
-        found.extend(parquet.rows([body]))
+        found.extend(parquet.as_json_lines([body], ["text"]))
     assert bool(found) == (spoilt == "holed")
+
+
+def test_a_row_that_is_too_long_is_told_and_the_next_is_read() -> None:
+    (first, long, last) = lines(file({"text": ["a", "x" * 2_000_000, "b"]}))
+
+    assert isinstance(long, Rejection)
+    assert "longer than" in long.reason
+    assert [first, last] == [Line(1, Example("a"), False), Line(3, Example("b"), False)]
+
+
+@pytest.mark.parametrize("kind", ["dictionary", "page", "nothing"])
+def test_a_bomb_is_refused_in_limited_memory(kind: str) -> None:
+    match kind:
+        case "dictionary":  # 300 rows of 8 MB, stored once
+            one = pa.array(["x" * (8 << 20)])
+            body = file({"text": pa.DictionaryArray.from_arrays(pa.array([0] * 300), one)})
+        case "page":
+            texts = ["x" * (1 << 20)] * 1_200
+            body = file({"text": texts}, compression="zstd", use_dictionary=False, data_page_size=1 << 31)
+        case "nothing":  # lists of nothing, hundreds of millions of them
+            lists = pa.ListArray.from_arrays(pa.array([0, 1 << 28]), pa.nulls(1 << 28, pa.null()))
+            body = file({"text": ["a"], "meta": lists}, compression="zstd")
+
+    assert len(body) < 2_000_000
+    with pytest.raises(Invalid, match=r"cannot be read as Parquet: (it takes more than|its reader ended)"):
+        lines(body)
+
+
+def children() -> set[str]:
+    return {pid for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()}
+
+
+def test_a_reader_ends_with_who_asked() -> None:
+    before = children()
+    found = parquet.as_json_lines([file({"text": [f"text {n}" for n in range(200_000)]})], ["text"])
+    next(found)
+    during = children()
+
+    found.close()
+
+    assert len(during - before) == 1
+    assert children() <= before
