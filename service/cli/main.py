@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from service.cli import campaign, demo, export, plugins, pool, stack, token, watch
+from service.cli import backup, campaign, demo, export, plugins, pool, stack, token, watch
 from service.errors import PostilError
 
 app = typer.Typer(
@@ -29,6 +29,8 @@ app.command("export")(export.export)
 app.command("adapter")(export.adapter)
 app.add_typer(token.app, name="token")
 app.command("serve")(stack.serve)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import msgspec
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from redis.exceptions import RedisError
@@ -43,8 +42,7 @@ def metrics(api: Api, token: Token) -> Response:
 def _database(api: Api) -> str:
     newest = ScriptDirectory(str(Path(database.__file__).parent / "migrations")).get_current_head()
     try:
-        with api.database.reading() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
+        current = api.database.revision()
     except SQLAlchemyError as error:
         return f"does not answer: {type(error).__name__}"
     return (

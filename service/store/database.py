@@ -7,6 +7,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, Float, Table, create_engine, event, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -62,13 +63,35 @@ class Database:
         with self.engine.execution_options(reads=True).begin() as connection:
             yield connection
 
-    def upgrade(self) -> None:
-        """Bring the schema to the newest version; a new database gets all of it."""
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """As `reading`, and of one moment on PostgreSQL, too."""
+        if self.engine.dialect.name == "sqlite":
+            with self.reading() as connection:
+                yield connection
+        else:
+            with self.engine.connect() as connection:
+                yield connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+
+    @property
+    def name(self) -> str:
+        """Its URL without the password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def revision(self) -> str | None:
+        """The version of its schema; None where it has none yet."""
+        with self.reading() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Bring the schema to this version, the newest one unless said; a new database gets all of it."""
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self.transaction() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
 
     def close(self) -> None:
         self.engine.dispose()

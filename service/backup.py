@@ -1,0 +1,150 @@
+"""A backup while everything runs, and its way back: the database, the files, the keys, the embedded Label Studio."""
+
+import os
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from service.errors import Conflict, Invalid
+from service.settings import Settings
+from service.store import dump
+from service.store.database import Database
+
+FORM = 1
+MANIFEST = "backup.json"
+KEYS = "token", "secrets.json", "ports.json"
+STUDIO = "label_studio.sqlite3"
+PASSING = "passing"
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a backup holds."""
+
+    form: int
+    made_at: float
+    revision: str
+    """Of the database's schema."""
+    rows: dict[str, int]
+    """By table."""
+    label_studio: bool
+    """Whether the embedded Label Studio's data are in it."""
+
+
+def save(settings: Settings, out: Path) -> Manifest:
+    """Write one tar file, while everything runs; nobody but its owner can read it, since it holds the keys.
+
+    The database is taken first, as of one moment. Files are never changed and named only when they are whole, so all
+    that it names are there to be taken next. Label Studio comes last: what is answered meanwhile is pulled again.
+
+    Raises Conflict where `out` is there already, and Invalid where there is no database.
+    """
+    if out.exists():
+        raise Conflict(f"{out} is there already: choose another name")
+    draft = out.with_name(f"{out.name}.part")
+    with tempfile.TemporaryDirectory(prefix="postil-backup-", dir=out.absolute().parent) as passing:
+        work = Path(passing)
+        (work / "tables").mkdir()
+        with closing(_existing(settings)) as database, database.snapshot() as connection:
+            rows = dump.save(connection, work / "tables")
+        (revision,) = [
+            msgspec.json.decode(line)["version_num"]
+            for line in (work / "tables" / "alembic_version.jsonl").read_bytes().splitlines()
+        ]
+        studio = settings.folder / "label-studio" / STUDIO
+        manifest = Manifest(FORM, time.time(), revision, rows, studio.is_file())
+        (work / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with (
+            os.fdopen(handle, "wb") as file,
+            tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        ):
+            tar.add(work / MANIFEST, MANIFEST)
+            tar.add(work / "tables", "tables")
+            _add_files(tar, settings.files)
+            for name in KEYS:
+                if (settings.folder / name).is_file():
+                    tar.add(settings.folder / name, f"data/{name}")
+            if manifest.label_studio:
+                _copy(studio, work / STUDIO)
+                tar.add(work / STUDIO, f"data/label-studio/{STUDIO}")
+                for path in _beside(studio):
+                    tar.add(path, f"data/label-studio/{path.relative_to(studio.parent)}")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, out)
+    return manifest
+
+
+def load(settings: Settings, file: Path) -> Manifest:
+    """Bring a backup back into a data folder, and a database, that hold nothing yet; the schema is upgraded.
+
+    Raises Invalid where `file` is no backup of a kind that is known, and Conflict where there is something already.
+    """
+    folder = settings.folder
+    taken = [name for name in ("files", "label-studio", *KEYS) if (folder / name).exists()]
+    if taken:
+        raise Conflict(f"{folder} is not empty ({', '.join(taken)}): set POSTIL_DATA to a new folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="restoring-", dir=folder) as passing:
+        work = Path(passing)
+        try:
+            with tarfile.open(file) as tar:
+                tar.extractall(work, filter="data")
+            manifest = msgspec.json.decode((work / MANIFEST).read_bytes(), type=Manifest)
+        except (tarfile.TarError, OSError, msgspec.MsgspecError) as error:
+            raise Invalid(f"{file} is no whole backup: {error}", "file") from error
+        if manifest.form != FORM:
+            raise Invalid(f"{file} is a backup of form {manifest.form}: a newer Postil reads it", "file")
+        with closing(Database(settings.database)) as database:
+            if database.revision() is not None:
+                raise Conflict(
+                    f"the database {database.name} is in use: name a new one in POSTIL_DATABASE_URL"
+                )
+            database.upgrade(manifest.revision)
+            with database.transaction() as connection:
+                dump.load(connection, work / "tables")
+            database.upgrade()
+        for path in [work / "files", *(work / "data").iterdir()]:
+            if path.exists():
+                shutil.move(path, folder / path.name)
+    return manifest
+
+
+def _existing(settings: Settings) -> Database:
+    database = Database(settings.database)
+    if database.revision() is None:
+        database.close()
+        raise Invalid(
+            f"there is nothing in the database {database.name}: see POSTIL_DATA and POSTIL_DATABASE_URL"
+        )
+    return database
+
+
+def _add_files(tar: tarfile.TarFile, root: Path) -> None:
+    """All that is whole; what vanishes meanwhile is named by nobody."""
+    for path in sorted(root.rglob("*")) if root.is_dir() else []:
+        if path.is_file() and path.relative_to(root).parts[0] != PASSING:
+            try:
+                tar.add(path, f"files/{path.relative_to(root)}")
+            except FileNotFoundError:
+                continue
+
+
+def _copy(source: Path, target: Path) -> None:
+    """SQLite's own backup: of one moment, while others write."""
+    with closing(sqlite3.connect(source, timeout=30)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
+
+
+def _beside(studio: Path) -> Iterator[Path]:
+    """Label Studio's other files, such as its keys and what people uploaded."""
+    for path in sorted(studio.parent.rglob("*")):
+        if path.is_file() and not path.name.startswith(STUDIO):
+            yield path
