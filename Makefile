@@ -24,7 +24,7 @@ OUT ?= .postil/bench-labels
 
 benches := $(addprefix bench-,labels selection ingest scoring training workers round scale setup)
 
-.PHONY: demo test up $(benches) check fix clean setup label-studio chromium
+.PHONY: demo test up $(benches) check fix clean setup label-studio chromium postgresql
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -34,7 +34,7 @@ demo: setup
 up: setup
 	@$(bin)/postil up
 
-test: setup label-studio chromium
+test: setup label-studio chromium postgresql
 	$(bin)/python -m pytest $(ARGS)
 
 bench-labels: setup
@@ -102,3 +102,8 @@ endef
 chromium:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || [ -z "$(ROOT)" ] || \
 		{ apt-get update -qq && apt-get install -y -qq chromium; }
+
+# The store is tested on a real PostgreSQL, too; without one those tests are skipped, and say so.
+postgresql:
+	@command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || [ -z "$(ROOT)" ] || \
+		{ apt-get update -qq && apt-get install -y -qq postgresql; }

@@ -19,6 +19,7 @@ from service.stack.ports import free_port
 from service.stack.processes import Program, Supervisor
 from service.stack.valkey import Valkey
 from service.store.database import Database
+from tests.postgresql import PostgreSQL, binaries
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,11 +54,15 @@ def tmp_settings(tmp_path: Path) -> Settings:
     return Settings(data=str(tmp_path / "data"))
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty store of this test, with its schema."""
-    database = Database(f"sqlite:///{tmp_path / 'postil.sqlite'}")
-    database.upgrade()
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty store of this test, with its schema, of either kind."""
+    if request.param == "sqlite":
+        database = Database(f"sqlite:///{tmp_path / 'postil.sqlite'}")
+        database.upgrade()
+    else:
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        database = Database(server.new())
     yield database
     database.close()
 
@@ -67,6 +72,15 @@ def connection(database: Database) -> Iterator[Connection]:
     """One transaction over the whole test."""
     with database.transaction() as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A real server that the session's tests share: have a database of your own made in it."""
+    if binaries() is None:
+        missing("there is no PostgreSQL on this machine: apt-get install postgresql")
+    with PostgreSQL() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -29,9 +29,16 @@ def parts(file: Path) -> dict[str, str]:
         }
 
 
-def test_what_comes_back_is_what_there_was(served: Served, filled: str, tmp_path: Path) -> None:  # noqa: F811
+@pytest.mark.parametrize("into", ["sqlite", "postgresql"])
+def test_what_comes_back_is_what_there_was(
+    served: Served,  # noqa: F811
+    filled: str,  # noqa: F811
+    tmp_path: Path,
+    into: str,
+    request: pytest.FixtureRequest,
+) -> None:
     """Given an API that is at work and takes an upload meanwhile, then a backup is of one moment, and an API that is
-    started on it says the same of the campaign."""
+    started on it, whatever its database, says the same of the campaign and goes on."""
     over = threading.Event()
 
     def upload() -> None:
@@ -47,7 +54,8 @@ def test_what_comes_back_is_what_there_was(served: Served, filled: str, tmp_path
     finally:
         over.set()
         thread.join()
-    anew = replace(served.settings, data=str(tmp_path / "data"))
+    url = request.getfixturevalue("postgresql").empty() if into == "postgresql" else ""
+    anew = replace(served.settings, data=str(tmp_path / "data"), database_url=url)
     assert backup.load(anew, tmp_path / "first.tar") == made
 
     assert backup.save(anew, tmp_path / "second.tar").rows == made.rows
@@ -61,6 +69,13 @@ def test_what_comes_back_is_what_there_was(served: Served, filled: str, tmp_path
     with httpx.Client(base_url=url, headers=served.http.headers, timeout=60) as client:
         for path in paths:
             assert client.get(path).content == served.http.get(path).content
+        more = {"name": "one more", "labels": ["a", "b"], "model": "none"}
+        assert client.post("/v1/campaigns", json=more).status_code == 201
+        lines = {
+            "content": b'{"text": "a new text", "id": "new"}',
+            "headers": {"Content-Type": "application/x-ndjson"},
+        }
+        assert client.post(f"/v1/campaigns/{filled}/pool", **lines).json()["added"] == 1
     running.stop()
 
 

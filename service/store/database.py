@@ -15,6 +15,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
+from service.errors import Invalid
+
 BUSY_TIMEOUT_S = 20
 
 
@@ -42,7 +44,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = (
-            _sqlite_engine(url) if make_url(url).get_backend_name() == "sqlite" else create_engine(url)
+            _sqlite_engine(url) if make_url(url).get_backend_name() == "sqlite" else _postgresql_engine(url)
         )
 
     @contextmanager
@@ -121,6 +123,24 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _postgresql_engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "postgresql":
+        raise Invalid(
+            f"POSTIL_DATABASE_URL names {parsed.get_backend_name()!r}: SQLite and PostgreSQL can be used",
+            "POSTIL_DATABASE_URL",
+        )
+    try:
+        # A connection that a restart of the server has cut off is noticed before it is used.
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=32, pool_pre_ping=True
+        )
+    except ModuleNotFoundError as error:
+        raise Invalid(
+            f"PostgreSQL needs {error.name}: pip install 'postil[postgresql]'", "POSTIL_DATABASE_URL"
+        ) from None
 
 
 def insert_new(connection: Connection, table: Table) -> Any:

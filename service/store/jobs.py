@@ -7,7 +7,7 @@ its next renewal or commit, and whatever it wrote under its epoch is never named
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select, update
 
 from service.errors import LeaseLost
 from service.store.database import insert_new, now
@@ -66,7 +66,10 @@ def add(connection: Connection, new: NewJob) -> bool:
         "not_before": now() + new.delay_s,
         "made_at": now(),
     }
-    if connection.execute(insert_new(connection, job).values(**values)).rowcount:
+    if (
+        connection.execute(insert_new(connection, job).values(**values).returning(job.c.id)).first()
+        is not None
+    ):
         return True
     failed = and_(job.c.campaign == new.campaign, job.c.key == new.key, job.c.state == "failed")
     again = update(job).where(failed, job.c.ended_at < now() - FAILED_REST_S)
@@ -95,6 +98,7 @@ def claim(connection: Connection, queue: str, owner: str, lease_s: float = LEASE
         .where(job.c.queue == queue, claimable)
         .order_by(job.c.priority, func.coalesce(served.c.at, 0), job.c.not_before, job.c.id)
         .limit(1)
+        .with_for_update(of=job, skip_locked=True)
     )
     while (id_ := connection.execute(best).scalar()) is not None:
         taken = connection.execute(
@@ -181,12 +185,12 @@ def expire(connection: Connection) -> int:
     spent = job.c.attempts >= job.c.max_attempts
     again = connection.execute(
         update(job)
-        .where(expired, ~spent)
+        .where(_free(expired, ~spent))
         .values(state="ready", epoch=job.c.epoch + 1, pushed_at=None, error="the worker fell silent")
     ).rowcount
     over = connection.execute(
         update(job)
-        .where(expired, spent)
+        .where(_free(expired, spent))
         .values(
             state="failed",
             epoch=job.c.epoch + 1,
@@ -202,7 +206,7 @@ def due(connection: Connection) -> list[str]:
     untold = or_(job.c.pushed_at.is_(None), job.c.pushed_at < now() - RING_AGAIN_S)
     told = connection.execute(
         update(job)
-        .where(job.c.state == "ready", job.c.not_before <= now(), untold)
+        .where(_free(job.c.state == "ready", job.c.not_before <= now(), untold))
         .values(pushed_at=now())
         .returning(job.c.queue)
     )
@@ -219,6 +223,11 @@ def unfinished_keys(connection: Connection, campaign: str) -> set[str]:
     """Keys of the campaign's ready and running jobs: asking for one of them again adds nothing."""
     mine = and_(job.c.campaign == campaign, job.c.state.in_(["ready", "running"]))
     return set(connection.execute(select(job.c.key).where(mine)).scalars())
+
+
+def _free(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Those of these jobs that nobody is just changing: waiting for many of them would end in deadlocks."""
+    return job.c.id.in_(select(job.c.id).where(*conditions).with_for_update(skip_locked=True))
 
 
 def _owned(connection: Connection, held: Claim, **values: Any) -> None:

@@ -1,11 +1,13 @@
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from service.store import tokens
+from service.store import campaigns, tokens
+from service.store.campaigns import NewCampaign
 from service.store.database import Database, clock
 from service.store.schema import shard, token
 
@@ -23,14 +25,14 @@ def test_a_transaction_is_all_or_nothing(database: Database) -> None:
             tokens.issue(connection, "one")
             connection.execute(insert(token), [{"name": "two", "hash": "same", "made_at": 0.0}] * 2)
 
-    with pytest.raises(IntegrityError, match="UNIQUE"):
+    with pytest.raises(IntegrityError, match=r"(?i)unique"):
         write()
     with database.reading() as connection:
         assert tokens.all_of(connection) == []
 
 
 def test_a_reader_waits_for_no_writer_and_sees_one_moment(database: Database) -> None:
-    with database.reading() as reader:
+    with database.snapshot() as reader:
         assert reader.execute(select(token.c.name)).all() == []
         with database.transaction() as writer:
             tokens.issue(writer, "one")
@@ -40,17 +42,20 @@ def test_a_reader_waits_for_no_writer_and_sees_one_moment(database: Database) ->
         assert reader.execute(select(token.c.name)).scalars().all() == ["one"]
 
 
-def test_a_writer_waits_for_a_writer(database: Database) -> None:
+def test_a_writer_of_a_campaign_waits_for_a_writer_of_it(database: Database) -> None:
     order: list[str] = []
+    with database.transaction() as connection:
+        c = campaigns.create(connection, NewCampaign("one", ["a", "b"], "none")).id
 
     def write() -> None:
-        with database.transaction():
+        with database.transaction() as connection:
+            campaigns.get(connection, c, lock=True)
             order.append("second")
 
     with database.transaction() as connection:
+        campaigns.get(connection, c, lock=True)
         thread = threading.Thread(target=write)
         thread.start()
-        tokens.issue(connection, "one")
         thread.join(timeout=0.3)
         order.append("first")
     thread.join(timeout=30)
@@ -58,14 +63,12 @@ def test_a_writer_waits_for_a_writer(database: Database) -> None:
 
 
 def test_foreign_keys_hold(database: Database) -> None:
-    with pytest.raises(IntegrityError, match="FOREIGN KEY"), database.transaction() as connection:
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"), database.transaction() as connection:
         connection.execute(insert(shard).values(campaign="none", number=0, kind="pool", state="full", rows=1))
 
 
 def test_the_clock_moves_within_a_transaction(database: Database) -> None:
     with database.transaction() as connection:
         first = clock(connection)
-        connection.exec_driver_sql(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000) SELECT max(i) FROM n"
-        )
+        time.sleep(0.01)
         assert clock(connection) > first > 1_700_000_000
