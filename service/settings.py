@@ -35,6 +35,8 @@ class Settings:
     """Virtual environment of the embedded Label Studio; empty: `<data>/venvs/label-studio-<version>`."""
     sources: str = ""
     """Paths and URLs below which pools may be imported from, with commas or spaces between; empty: from nowhere."""
+    log: str = "text"
+    """Form of the logs: text, or json."""
     rate: int = 200
     """Requests a second that one token may make of one process of the API; 0: any number."""
     threads: int = 0

@@ -7,6 +7,7 @@ from types import ModuleType
 
 from sqlalchemy import Connection
 
+from service import logs
 from service.errors import LabelStudioUnavailable, LeaseLost, PostilError
 from service.rounds.advance import advance
 from service.store import events, jobs, rounds, uploads
@@ -44,9 +45,13 @@ def work(context: Context, queue: str) -> bool:
         claim = jobs.claim(connection, queue, context.owner)
     if claim is None:
         return False
-    log.info(
-        "%s of campaign %s begins (job %d, attempt %d)", claim.kind, claim.campaign, claim.id, claim.attempts
-    )
+    with logs.about(campaign=claim.campaign, job=str(claim.id), kind=claim.kind):
+        log.info("begins (attempt %d)", claim.attempts)
+        _do(context, claim)
+    return True
+
+
+def _do(context: Context, claim: jobs.Claim) -> None:
     held = Held(context, claim)
     try:
         with held:
@@ -58,7 +63,6 @@ def work(context: Context, queue: str) -> bool:
             jobs.rearm(connection, claim, 0)
     except Exception as error:  # noqa: BLE001 - whatever a job raises is written down, and the worker lives on
         _failed(context, claim, error)
-    return True
 
 
 def _handler(kind: str) -> ModuleType:
@@ -73,9 +77,7 @@ def _failed(context: Context, claim: jobs.Claim, error: Exception) -> None:
         if isinstance(error, PostilError)
         else "".join(traceback.format_exception_only(error)).strip()
     )
-    log.error(
-        "%s (job %d) failed: %s", claim.kind, claim.id, words, exc_info=not isinstance(error, PostilError)
-    )
+    log.error("failed: %s", words, exc_info=not isinstance(error, PostilError))
     try:
         with context.database.transaction() as connection:
             _write_failure(connection, claim, words, away=isinstance(error, LabelStudioUnavailable))

@@ -15,7 +15,7 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-from service import doorbell
+from service import doorbell, logs
 from service.settings import Settings
 from workers import door, vitals
 from workers.context import Context
@@ -75,9 +75,7 @@ def _is_wake_up(job: Job) -> bool:
 
 def run(settings: Settings, queue: str) -> None:
     """Work at one queue until SIGTERM or SIGINT."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
-    logging.getLogger("rq.worker").setLevel(logging.WARNING)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.begin(settings.log)
     if queue == "gpu":
         import torch
 

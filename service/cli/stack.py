@@ -51,10 +51,12 @@ def serve(
 
     import uvicorn
 
+    from service import logs
     from service.http.app import create_app
     from service.settings import Settings
 
     settings = Settings.read()
+    logs.begin(settings.log)
     asked = urlsplit(settings.url)
     host = host or ("127.0.0.1" if asked.hostname in (None, "localhost") else str(asked.hostname))
     uvicorn.run(
@@ -62,6 +64,7 @@ def serve(
         host=host,
         port=port or asked.port or 8400,
         access_log=False,
+        log_config=None,
         timeout_graceful_shutdown=GRACE_S,
     )
 

@@ -29,8 +29,8 @@ from service.http.api import Api
 from service.http.auth import Auth, first_token
 from service.http.endpoint import Endpoint, routes
 from service.http.headers import SafeHeaders
-from service.http.metrics import Timed
 from service.http.reconciler import Reconciler
+from service.http.requests import Requests
 from service.http.schemas import Events, Health, Session
 from service.http.uploading import FORMS
 from service.pool.pool import Receipt
@@ -135,7 +135,7 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         routes=routes(ENDPOINTS),
-        middleware=[Middleware(Timed), Middleware(SafeHeaders), Middleware(Auth, rate=settings.rate)],
+        middleware=[Middleware(Requests), Middleware(SafeHeaders), Middleware(Auth, rate=settings.rate)],
         exception_handlers=problems.handlers(),
         lifespan=lifespan,
     )

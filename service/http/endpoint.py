@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.http.auth import permit
-from service.http.metrics import PATH
+from service.http.requests import PATH
 from service.store.tokens import Access, Token
 
 MAX_BODY_BYTES = 1 << 20

@@ -1,7 +1,6 @@
 """What a monitor reads: how the installation stands, in Prometheus' text format."""
 
 import logging
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,15 +10,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, Select, and_, case, func, select
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.doorbell import QUEUES, Doorbell
 from service.store.database import Database, now
 from service.store.schema import annotation, campaign, job, label, round, selection, shard
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-PATH = "postil.path"
-"""In a request's scope: the path of the route that answered, as it stands in the table."""
 
 log = logging.getLogger(__name__)
 
@@ -191,25 +187,3 @@ def _by_campaign(
     for *values, number in connection.execute(query):
         family.add_metric(values, float(number))
     return family
-
-
-class Timed:
-    """Middleware that tells how long each answer took to begin."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        begun = time.perf_counter()
-
-        async def timed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                labels = scope["method"], scope.get(PATH, "none"), str(message["status"])
-                metrics: Metrics = scope["app"].state.api.metrics
-                metrics.requests.labels(*labels).observe(time.perf_counter() - begun)
-            await send(message)
-
-        await self.app(scope, receive, timed)

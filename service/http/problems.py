@@ -66,7 +66,6 @@ def handlers() -> dict[Any, ExceptionHandler]:
         msgspec.DecodeError: _decoding,
         IntegrityError: _raced,
         OperationalError: _database,
-        Exception: _unforeseen,
     }
 
 
@@ -114,7 +113,3 @@ def _raced(request: Request, error: Exception) -> Response:
 def _database(request: Request, error: Exception) -> Response:
     log.error("%s %s: %s", request.method, request.url.path, error)
     return problem(503, "the database does not answer: try again later").response({"Retry-After": "5"})
-
-
-def _unforeseen(request: Request, error: Exception) -> Response:
-    return problem(500, "an unforeseen error; the server's log has its cause").response()

@@ -208,13 +208,20 @@ def test_bodies_that_cannot_be_read(served: Served, body: bytes, media_type: str
     assert chunked.status_code == status
 
 
-def test_unforeseen_errors_say_nothing_of_the_inside(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unforeseen_errors_say_nothing_of_the_inside(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     from service.http import status
 
     monkeypatch.setattr(status, "WARNINGS", "not a number")
     made = served.http.post("/v1/campaigns", json={"name": "broken", "labels": ["a", "b"], "model": "m"})
     assert made.status_code == 500
-    assert made.json()["detail"] == "an unforeseen error; the server's log has its cause"
+    id_ = made.headers["x-request-id"]
+    assert (
+        made.json()["detail"] == f"an unforeseen error; the server's log has its cause, under request {id_}"
+    )
+    assert "POST /v1/campaigns" in caplog.text
+    assert "TypeError" in caplog.text
     assert served.http.get("/v1/campaigns/broken").status_code == 404
 
 
