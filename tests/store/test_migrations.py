@@ -1,5 +1,6 @@
 """The migrations make the very schema that the tables in `service.store.schema` describe."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Connection, MetaData, create_engine, inspect, text
 
+from service.store import campaigns, tokens
 from service.store import database as database_module
 from service.store.database import Database
 from service.store.schema import metadata
@@ -75,3 +77,39 @@ def test_down_to_nothing_and_up_again(database: Database) -> None:
     database.upgrade()
     with database.reading() as connection:
         assert statements(connection) == once
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_data_of_the_first_schema_outlive_the_upgrade(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = (
+        request.getfixturevalue("postgresql").empty()
+        if kind == "postgresql"
+        else f"sqlite:///{tmp_path / 'old.sqlite'}"
+    )
+    database = Database(url)
+    database.upgrade("0001")
+    secret = "postil_of_old"
+    with database.transaction() as connection:
+        old = MetaData()
+        old.reflect(connection)
+        campaign = {
+            column.name: {"TEXT": "x", "VARCHAR": "x", "JSON": ["a"], "BOOLEAN": False}.get(
+                type(column.type).__visit_name__, 1
+            )
+            for column in old.tables["campaign"].columns
+        }
+        connection.execute(old.tables["campaign"].insert().values(**campaign))
+        hashed = hashlib.sha256(secret.encode()).hexdigest()
+        connection.execute(old.tables["token"].insert().values(id=1, name="first", hash=hashed, made_at=1.0))
+
+    database.upgrade()
+
+    with database.reading() as connection:
+        (kept,) = campaigns.all_of(connection)
+        token = tokens.known(connection, secret)
+        assert (kept.id, kept.labels, kept.paused) == ("x", ["a"], False)
+        assert token is not None
+        assert (token.access, token.campaigns, token.expires_at) == ("admin", None, None)
+    database.close()
