@@ -111,9 +111,8 @@ def load(settings: Settings, file: Path) -> Manifest:
             with database.transaction() as connection:
                 dump.load(connection, work / "tables")
             database.upgrade()
-        for path in [work / "files", *(work / "data").iterdir()]:
-            if path.exists():
-                shutil.move(path, folder / path.name)
+        for path in [*work.glob("files"), *work.glob("data/*")]:
+            shutil.move(path, folder / path.name)
     return manifest
 
 
