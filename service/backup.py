@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import Conflict, Invalid
 from service.settings import Settings
@@ -107,10 +109,16 @@ def load(settings: Settings, file: Path) -> Manifest:
                 raise Conflict(
                     f"the database {database.name} is in use: name a new one in POSTIL_DATABASE_URL"
                 )
-            database.upgrade(manifest.revision)
-            with database.transaction() as connection:
-                dump.load(connection, work / "tables")
-            database.upgrade()
+            try:
+                database.upgrade(manifest.revision)
+                with database.transaction() as connection:
+                    dump.load(connection, work / "tables")
+                database.upgrade()
+            except Exception as error:
+                database.clear()
+                if isinstance(error, (OSError, SQLAlchemyError, CommandError, msgspec.MsgspecError)):
+                    raise Invalid(f"{file} does not fit into the database: {error}", "file") from error
+                raise
         for path in [*work.glob("files"), *work.glob("data/*")]:
             shutil.move(path, folder / path.name)
     return manifest

@@ -135,3 +135,39 @@ def test_what_is_no_backup(served: Served, tmp_path: Path, spoilt: str) -> None:
 
     assert not (tmp_path / "climbing").exists()
     assert list((tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("into", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("spoilt", ["row", "table", "revision"])
+def test_what_does_not_fit_leaves_nothing(
+    served: Served,  # noqa: F811
+    tmp_path: Path,
+    into: str,
+    spoilt: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    whole, file = tmp_path / "whole.tar", tmp_path / "spoilt.tar"
+    backup.save(served.settings, whole)
+    with tarfile.open(whole) as old, tarfile.open(file, "w") as new:
+        for one in old.getmembers():
+            content = old.extractfile(one).read() if one.isfile() else b""  # type: ignore[union-attr]
+            if one.name == "tables/token.jsonl":
+                if spoilt == "table":
+                    continue
+                content += b'{"id": 1}\n' if spoilt == "row" else b""
+            if one.name == "backup.json" and spoilt == "revision":
+                content = content.replace(b'"revision": "', b'"revision": "9')
+            one.size = len(content)
+            new.addfile(one, io.BytesIO(content))
+    url = request.getfixturevalue("postgresql").empty() if into == "postgresql" else ""
+    settings = Settings(data=str(tmp_path / "data"), database_url=url)
+
+    with pytest.raises(Invalid, match="does not fit into the database"):
+        backup.load(settings, file)
+
+    assert {path.name for path in (tmp_path / "data").iterdir()} <= {
+        "postil.sqlite",
+        "postil.sqlite-wal",
+        "postil.sqlite-shm",
+    }
+    assert backup.load(settings, whole).rows["token"] >= 1

@@ -1,6 +1,6 @@
 """The SQL database: engine, transactions, the clock that everybody shares, and the schema's upgrade."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,11 +89,18 @@ class Database:
 
     def upgrade(self, revision: str = "head") -> None:
         """Bring the schema to this version, the newest one unless said; a new database gets all of it."""
+        self._migrate(command.upgrade, revision)
+
+    def clear(self) -> None:
+        """Take all tables away again, and what is in them."""
+        self._migrate(command.downgrade, "base")
+
+    def _migrate(self, how: Callable[[Config, str], None], revision: str) -> None:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self.transaction() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+            how(config, revision)
 
     def close(self) -> None:
         self.engine.dispose()
