@@ -15,6 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import Conflict, Invalid
+from service.files import PASSING
 from service.settings import Settings
 from service.store import dump
 from service.store.database import Database
@@ -23,7 +24,6 @@ FORM = 1
 MANIFEST = "backup.json"
 KEYS = "token", "secrets.json", "ports.json"
 STUDIO = "label_studio.sqlite3"
-PASSING = "passing"
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

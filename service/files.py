@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+PASSING = "passing"
+"""Folder of what is being written."""
+
 
 class Files:
     """Folders below `root`, by names like `shards/<hash>`."""
@@ -30,7 +33,7 @@ class Files:
 
         Where `name` exists already (names are keyed by content or job epoch), what is there stays.
         """
-        passing = self.root / "passing" / uuid.uuid4().hex
+        passing = self.root / PASSING / uuid.uuid4().hex
         passing.mkdir(parents=True)
         try:
             yield passing

@@ -18,22 +18,17 @@ Form = Literal["text", "json"]
 QUIET = ("rq.worker", "httpx", "alembic")
 """Loggers of libraries that tell of every step."""
 
-_facts: ContextVar[Mapping[str, str]] = ContextVar("facts", default=MappingProxyType({}))
+facts_here: ContextVar[Mapping[str, str]] = ContextVar("facts", default=MappingProxyType({}))
 
 
 @contextmanager
 def about(**facts: str) -> Iterator[None]:
     """Every line that is logged within the block, in threads of the pool too, has these facts."""
-    before = _facts.set({**_facts.get(), **facts})
+    before = facts_here.set({**facts_here.get(), **facts})
     try:
         yield
     finally:
-        _facts.reset(before)
-
-
-def fact(name: str) -> str:
-    """One of the facts that hold here; "" where it does not."""
-    return _facts.get().get(name, "")
+        facts_here.reset(before)
 
 
 def begin(form: str) -> None:
@@ -54,7 +49,7 @@ class Words(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        facts = ", ".join(f"{name} {value}" for name, value in _facts.get().items())
+        facts = ", ".join(f"{name} {value}" for name, value in facts_here.get().items())
         return super().formatMessage(record) + (f" [{facts}]" if facts else "")
 
 
@@ -70,4 +65,4 @@ class Json(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = "".join(traceback.format_exception(*record.exc_info)).strip()
-        return msgspec.json.encode({**line, **_facts.get()}).decode()
+        return msgspec.json.encode({**line, **facts_here.get()}).decode()

@@ -7,6 +7,8 @@ import msgspec
 from service.answers import FIELDS, Answer
 
 Role = Literal["train", "control", "hold-out"]
+Access = Literal["viewer", "engineer", "admin"]
+"""What a token allows, each what those before it do: reading; changing campaigns; issuing tokens."""
 
 BLIND_ROLES = ("control", "hold-out")
 PROBLEMS = tuple(FIELDS)

@@ -88,14 +88,15 @@ class PostgreSQL:
 
     def new(self) -> str:
         """URL of a new database that has the schema, and no rows."""
-        self.made += 1
-        self._execute(f"CREATE DATABASE test_{self.made} TEMPLATE {TEMPLATE}")
-        return self.url(f"test_{self.made}").render_as_string(hide_password=False)
+        return self._copy_of(TEMPLATE)
 
     def empty(self) -> str:
         """URL of a new database without anything."""
+        return self._copy_of("template0")
+
+    def _copy_of(self, template: str) -> str:
         self.made += 1
-        self._execute(f"CREATE DATABASE test_{self.made} TEMPLATE template0")
+        self._execute(f"CREATE DATABASE test_{self.made} TEMPLATE {template}")
         return self.url(f"test_{self.made}").render_as_string(hide_password=False)
 
     def _execute(self, statement: str) -> None:

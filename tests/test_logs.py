@@ -36,7 +36,7 @@ def test_words_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"[-\d]+ [\d:,]+ WARNING service.somewhere: nobody was woken at gpu", first)
     assert second.endswith("INFO service.somewhere: begins [campaign c1, job 7]")
-    assert logs.fact("job") == ""
+    assert logs.facts_here.get().get("job", "") == ""
 
 
 def test_json_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,7 +118,9 @@ def test_lines_of_a_request_name_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = []
-    monkeypatch.setattr("service.http.tokens.log.info", lambda *_: seen.append(logs.fact("request")))
+    monkeypatch.setattr(
+        "service.http.tokens.log.info", lambda *_: seen.append(logs.facts_here.get()["request"])
+    )
 
     made = served.http.post(
         "/v1/tokens", json={"name": "x", "access": "viewer"}, headers={"X-Request-ID": "mine"}

@@ -85,7 +85,7 @@ ENDPOINTS = (
     Endpoint("GET", f"{C}/adapters/{{n:int}}", adapters.download, returns={"application/x-tar": None}),
     Endpoint("GET", "/v1/strategies", campaigns.list_strategies),
     Endpoint("POST", "/v1/session", session.begin, 201, {"application/json": Session}, needs="viewer"),
-    Endpoint("GET", "/v1/session", session.show, returns={"application/json": Session}),
+    Endpoint("GET", "/v1/session", session.show),
     Endpoint("DELETE", "/v1/session", session.end, 204, needs="viewer"),
     Endpoint("POST", "/v1/tokens", tokens.issue, status=201, needs="admin"),
     Endpoint("GET", "/v1/tokens", tokens.list_all, needs="admin"),

@@ -16,9 +16,10 @@ from service.errors import Forbidden, NotFound
 from service.http.api import Api
 from service.http.limits import Buckets
 from service.http.problems import problem, too_many, unauthorized
+from service.records import Access
 from service.stack.credentials import write_private
 from service.store import campaigns, sessions, tokens
-from service.store.tokens import Access, Token
+from service.store.tokens import Token
 
 REMEMBERED_S = 10.0
 CLOSED = "/v1/", "/metrics"
@@ -61,9 +62,7 @@ class Auth:
         cookie = "" if bearer else request.cookies.get(cookie_name(request), "")
         if not bearer and not cookie:
             return unauthorized(f"this needs the header `Authorization: Bearer <token>`; {_WHERE}")
-        carried = request.headers.get("x-csrf-token", "").encode()
-        proven = hmac.compare_digest(carried, sessions.proof(cookie).encode())
-        if cookie and request.method not in SAFE and not proven:
+        if cookie and request.method not in SAFE and not _proven(request, cookie):
             return problem(403, "a change by cookie needs the header X-CSRF-Token of its session").response()
         key = hashlib.sha256(f"{bearer} {cookie}".encode()).digest()
         token = self._remembered(key)
@@ -91,7 +90,7 @@ class Auth:
         return None
 
 
-def permit(api: Api, token: Token, access: Access, parameters: Mapping[str, Any]) -> dict[str, Any]:
+async def permit(api: Api, token: Token, access: Access, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The path's parameters, `c` as the campaign's id, for whoever has this token.
 
     Raises Forbidden where it does not allow `access`, and NotFound for a campaign that it is not for, as if there
@@ -106,13 +105,18 @@ def permit(api: Api, token: Token, access: Access, parameters: Mapping[str, Any]
         return dict(parameters)
     if "c" not in parameters:
         if access != "viewer":
-            raise Forbidden(f"the token {token.name!r} is for some campaigns alone, and this concerns all")
+            for_all(token)
         return dict(parameters)
-    with api.database.reading() as connection:
-        campaign = campaigns.get(connection, parameters["c"])
-    if campaign.id not in token.campaigns:
+    id_ = await run_in_threadpool(_campaign, api, parameters["c"])
+    if id_ not in token.campaigns:
         raise NotFound(campaigns.missing(parameters["c"]))
-    return {**parameters, "c": campaign.id}
+    return {**parameters, "c": id_}
+
+
+def for_all(token: Token) -> None:
+    """Raises Forbidden where the token is for some campaigns alone."""
+    if token.campaigns is not None:
+        raise Forbidden(f"the token {token.name!r} is for some campaigns alone, and this concerns all")
 
 
 def first_token(api: Api) -> None:
@@ -128,6 +132,16 @@ def first_token(api: Api) -> None:
 def cookie_name(request: Request) -> str:
     """Of the session: cookies of one host are shared by all its ports."""
     return f"postil_session_{request.url.port or request.url.scheme}"
+
+
+def _proven(request: Request, cookie: str) -> bool:
+    carried = request.headers.get("x-csrf-token", "")
+    return hmac.compare_digest(carried.encode(), sessions.proof(cookie).encode())
+
+
+def _campaign(api: Api, c: str) -> str:
+    with api.reading(c) as (_, campaign):
+        return campaign.id
 
 
 def _look_up(api: Api, bearer: str, cookie: str) -> Token | None:

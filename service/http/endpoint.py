@@ -19,7 +19,8 @@ from starlette.routing import Route
 
 from service.http.auth import permit
 from service.http.requests import PATH
-from service.store.tokens import Access, Token
+from service.records import Access
+from service.store.tokens import Token
 
 MAX_BODY_BYTES = 1 << 20
 MAX_NUMBER = 2**31 - 1
@@ -64,7 +65,7 @@ class Endpoint:
         given: dict[str, Any] = {"api": request.app.state.api, "request": request, **request.path_params}
         if self.access is not None:
             token: Token = request.state.token
-            given |= await run_in_threadpool(permit, given["api"], token, self.access, request.path_params)
+            given |= await permit(given["api"], token, self.access, request.path_params)
             given["token"] = token
         if self.query is not None:
             given["query"] = _query(request, self.query)

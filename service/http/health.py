@@ -9,8 +9,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
-from service.errors import Forbidden
 from service.http.api import Api
+from service.http.auth import for_all
 from service.http.schemas import Health
 from service.store import database
 from service.store.tokens import Token
@@ -34,8 +34,7 @@ def metrics(api: Api, token: Token) -> Response:
 
     It tells of every campaign, so a token for some of them is not enough.
     """
-    if token.campaigns is not None:
-        raise Forbidden(f"the token {token.name!r} is for some campaigns alone, and this concerns all")
+    for_all(token)
     return Response(api.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

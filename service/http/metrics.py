@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Connection, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.doorbell import QUEUES, Doorbell
@@ -87,11 +87,8 @@ def _of_database(connection: Connection) -> Iterator[Metric]:
     yield paused
 
     jobs = GaugeMetricFamily("postil_jobs", "Jobs that are not done.", labels=["queue", "kind", "state"])
-    unfinished = job.c.state != "done"
-    columns = job.c.queue, job.c.kind, job.c.state
-    for *labels, count in connection.execute(
-        select(*columns, func.count()).where(unfinished).group_by(*columns)
-    ):
+    unfinished = _counts(job.c.queue, job.c.kind, job.c.state).where(job.c.state != "done")
+    for *labels, count in connection.execute(unfinished):
         jobs.add_metric(labels, count)
     yield jobs
 
@@ -127,27 +124,21 @@ def _of_database(connection: Connection) -> Iterator[Metric]:
         connection,
         "postil_queue_tasks",
         "Tasks that annotators can still be served, on their way to Label Studio (chosen) and there (open).",
-        select(selection.c.campaign, selection.c.state, func.count())
-        .where(selection.c.state.in_(["chosen", "open"]))
-        .group_by(selection.c.campaign, selection.c.state),
+        _counts(selection.c.campaign, selection.c.state).where(selection.c.state.in_(["chosen", "open"])),
         "state",
     )
     yield _by_campaign(
         connection,
         "postil_annotations",
         "Annotations by kind.",
-        select(annotation.c.campaign, annotation.c.kind, func.count())
-        .where(annotation.c.current)
-        .group_by(annotation.c.campaign, annotation.c.kind),
+        _counts(annotation.c.campaign, annotation.c.kind).where(annotation.c.current),
         "kind",
     )
     yield _by_campaign(
         connection,
         "postil_labels",
         "Labels that hold, by role.",
-        select(label.c.campaign, label.c.role, func.count())
-        .where(label.c.ended.is_(None))
-        .group_by(label.c.campaign, label.c.role),
+        _counts(label.c.campaign, label.c.role).where(label.c.ended.is_(None)),
         "role",
     )
     newest = (
@@ -177,6 +168,11 @@ def _of_database(connection: Connection) -> Iterator[Metric]:
         "1 where the newest round failed.",
         select(round.c.campaign, case((round.c.state == "failed", 1), else_=0)).join(newest, of_newest),
     )
+
+
+def _counts(*columns: ColumnElement[Any]) -> Select[Any]:
+    """Rows of each combination of these columns: (value …, count)."""
+    return select(*columns, func.count()).group_by(*columns)
 
 
 def _by_campaign(

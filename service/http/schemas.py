@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from service.pool.pool import Receipt
-from service.records import Role
+from service.records import Access, Role
 from service.store.campaigns import NewCampaign
-from service.store.tokens import Access
+from service.store.tokens import Token
 
 
 class CampaignBody(NewCampaign, frozen=True, forbid_unknown_fields=True):
@@ -270,27 +270,15 @@ class TokenBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: float | None = None
 
 
-class TokenView(msgspec.Struct, frozen=True):
-    """A token without its secret; `campaigns` are ids."""
-
-    id: int
-    name: str
-    access: Access
-    campaigns: list[str] | None
-    made_at: float
-    expires_at: float | None
-    revoked_at: float | None
-
-
 class IssuedToken(msgspec.Struct, frozen=True):
     """`secret` is shown this one time."""
 
     secret: str
-    token: TokenView
+    token: Token
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    tokens: list[TokenView]
+    tokens: list[Token]
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -15,7 +15,8 @@ def begin(api: Api, token: Token, request: Request) -> Response:
     """Sign in: a cookie that scripts cannot read stands for the token from now on."""
     with api.database.transaction() as connection:
         secret = sessions.begin(connection, token)
-    answer = _answer(token, secret, 201)
+    said = msgspec.to_builtins(_said(token, secret))
+    answer = JSONResponse(said, 201, {"Cache-Control": "no-store"})
     answer.set_cookie(
         cookie_name(request),
         secret,
@@ -27,9 +28,9 @@ def begin(api: Api, token: Token, request: Request) -> Response:
     return answer
 
 
-def show(token: Token, request: Request) -> Response:
+def show(token: Token, request: Request) -> Session:
     """Who is signed in, and what changes by cookie must carry."""
-    return _answer(token, request.cookies.get(cookie_name(request), ""), 200)
+    return _said(token, request.cookies.get(cookie_name(request), ""))
 
 
 def end(api: Api, request: Request) -> Response:
@@ -41,6 +42,5 @@ def end(api: Api, request: Request) -> Response:
     return answer
 
 
-def _answer(token: Token, secret: str, status: int) -> JSONResponse:
-    said = Session(token.name, token.access, sessions.proof(secret) if secret else "")
-    return JSONResponse(msgspec.to_builtins(said), status, {"Cache-Control": "no-store"})
+def _said(token: Token, secret: str) -> Session:
+    return Session(token.name, token.access, sessions.proof(secret) if secret else "")

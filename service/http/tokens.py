@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from service.errors import Invalid
 from service.http.api import Api
-from service.http.schemas import IssuedToken, TokenBody, Tokens, TokenView
+from service.http.schemas import IssuedToken, TokenBody, Tokens
 from service.store import campaigns, tokens
 from service.store.tokens import Token
 
@@ -38,13 +38,13 @@ def issue(api: Api, body: TokenBody, token: Token) -> IssuedToken:
             ids = [campaigns.get(connection, one).id for one in body.campaigns]
         made, secret = tokens.issue(connection, name, body.access, ids, seconds)
     log.info("token %d (%s, %s) was issued by token %d", made.id, made.name, made.access, token.id)
-    return IssuedToken(secret, _view(made))
+    return IssuedToken(secret, made)
 
 
 def list_all(api: Api) -> Tokens:
     """All tokens, revoked and expired ones too, oldest first."""
     with api.database.reading() as connection:
-        return Tokens([_view(one) for one in tokens.all_of(connection)])
+        return Tokens(tokens.all_of(connection))
 
 
 def revoke(api: Api, token_id: int, token: Token) -> Response:
@@ -56,15 +56,3 @@ def revoke(api: Api, token_id: int, token: Token) -> Response:
         tokens.revoke(connection, token_id)
     log.info("token %d was revoked by token %d", token_id, token.id)
     return Response(status_code=204)
-
-
-def _view(token: Token) -> TokenView:
-    return TokenView(
-        token.id,
-        token.name,
-        token.access,
-        None if token.campaigns is None else sorted(token.campaigns),
-        token.made_at,
-        token.expires_at,
-        token.revoked_at,
-    )

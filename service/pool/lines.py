@@ -68,7 +68,7 @@ def read_many(
     `packing` is `pack` for each block in turn, where that is done elsewhere. An empty chunk says that no more has come
     for now: what was held for other processes is waited for.
     """
-    known = {"id", "domain", text_field, *answers.FIELDS.values()}
+    known = _known(text_field)
     for number, found in _objects(chunks, form, text_field, text_required, packing or _pack_each):
         if isinstance(found, Packed):
             yield found
@@ -91,12 +91,16 @@ def _objects(
 ) -> Iterator[tuple[int, dict[str, Any] | Packed | str]]:
     """(number, fields, or many lines, or why there is none)."""
     if form == "parquet":
-        names = {"id", "domain", "meta", text_field, *answers.FIELDS.values()}
-        chunks = parquet.as_json_lines(chunks, names)
+        chunks = parquet.as_json_lines(chunks, _known(text_field) | {"meta"})
     blocks = _blocks(chunks)
     if form == "csv":
         return _csv_objects(_lines(blocks), text_field, text_required)
     return _json_objects(packing(text_field, blocks))
+
+
+def _known(text_field: str) -> set[str]:
+    """Columns that mean something by their names."""
+    return {"id", "domain", text_field, *answers.FIELDS.values()}
 
 
 class Block(NamedTuple):

@@ -7,12 +7,12 @@ the end, so the body goes to a temporary file first (TMPDIR says where).
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 import msgspec
 
+from service import memory
 from service.errors import Invalid
 
 ROWS = 200
@@ -91,12 +91,11 @@ def _write(file: BinaryIO, known: frozenset[str], out: BinaryIO) -> None:
 
 def _limit_memory() -> None:
     """Where the system can: Linux counts what a process could write to."""
-    status = Path("/proc/self/status")
-    if status.is_file():
+    taken = memory.told("VmData")
+    if taken is not None:
         import resource
 
-        (taken,) = [line for line in status.read_text().splitlines() if line.startswith("VmData:")]
-        most = int(taken.split()[1]) * 1024 + MEMORY_BYTES
+        most = taken + MEMORY_BYTES
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 

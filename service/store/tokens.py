@@ -3,28 +3,26 @@
 import hashlib
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from service.errors import NotFound
+from service.records import Access
 from service.store.database import now
 from service.store.schema import token
 
-Access = Literal["viewer", "engineer", "admin"]
-"""What a token allows, each what those before it do: reading; changing campaigns; issuing tokens."""
 ACCESSES: tuple[Access, ...] = get_args(Access)
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A token that was issued, without its secret. Times are seconds since 1970."""
 
     id: int
     name: str
     access: Access
-    campaigns: frozenset[str] | None
+    campaigns: tuple[str, ...] | None
     """Ids of those it is for; None: all, those to come among them."""
     made_at: float
     expires_at: float | None
@@ -95,4 +93,4 @@ def _record(row: Row[Any]) -> Token:
     values = dict(row._mapping)
     del values["hash"]
     campaigns = values.pop("campaigns")
-    return Token(**values, campaigns=None if campaigns is None else frozenset(campaigns))
+    return Token(**values, campaigns=None if campaigns is None else tuple(campaigns))

@@ -17,7 +17,6 @@ the most that the API's process ever had resident, over all turns (VmHWM, so Lin
 import argparse
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -29,6 +28,7 @@ import pyarrow.parquet
 
 from service.cli.client import Api
 from service.demo import docstrings
+from service.memory import told
 from service.settings import Settings
 from service.stack.stack import Stack
 
@@ -130,9 +130,9 @@ def processor_s(pid: int) -> float:
 
 def peak_mib(pid: int) -> float:
     """The most that a process ever had resident."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    found = told("VmHWM", pid)
     assert found, f"process {pid} does not tell its memory"
-    return int(found[1]) / 1024
+    return found / 2**20
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ it (1.4 GiB of embeddings, 0.3 of probabilities, 1.4 of ten passes), less what P
 import argparse
 import json
 import multiprocessing
-import re
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.memory import told
 from strategies import registry
 from strategies.base import ARRAYS, View
 from workers.baseline import softmax
@@ -117,9 +117,9 @@ def select(folder: Path, name: str, seed: int) -> dict[str, float]:
 
 def most_memory() -> int:
     """Bytes that this process held at most; what `getrusage` says may be its parent's."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
+    found = told("VmHWM")
     assert found
-    return int(found[1]) * 1024
+    return found
 
 
 def view_of(folder: Path, wanted: frozenset[str], problem: str) -> View:
