@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from service import logs
 from service.errors import LabelStudioUnavailable, LeaseLost, PostilError
-from service.rounds.advance import advance
+from service.rounds.advance import changing
 from service.store import events, jobs, rounds, uploads
 from workers.context import Context
 from workers.held import Held, Stopping
@@ -79,10 +79,8 @@ def _failed(context: Context, claim: jobs.Claim, error: Exception) -> None:
     )
     log.error("failed: %s", words, exc_info=not isinstance(error, PostilError))
     try:
-        with context.database.transaction() as connection:
+        with changing(context.database, context.doorbell, claim.campaign) as (connection, _):
             _write_failure(connection, claim, words, away=isinstance(error, LabelStudioUnavailable))
-            queues = advance(connection, claim.campaign)
-        context.doorbell.ring(queues)
     except LeaseLost as lost:
         log.warning("%s", lost)
 

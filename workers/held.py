@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import LeaseLost
-from service.rounds.advance import advance
+from service.rounds.advance import changing
 from service.store import jobs
 from workers.context import Context
 
@@ -69,23 +69,19 @@ class Held:
 
         The campaign is brought forward in the same transaction. Raises LeaseLost.
         """
-        with self.context.database.transaction() as connection:
+        with changing(self.context.database, self.context.doorbell, self.campaign) as (connection, _):
             yield connection
             if rearm_s is None:
                 jobs.finish(connection, self.claim, result)
             else:
                 jobs.rearm(connection, self.claim, rearm_s)
-            queues = advance(connection, self.campaign)
-        self.context.doorbell.ring(queues)
 
     @contextmanager
     def step(self) -> Iterator[Connection]:
         """A transaction in the midst of the job; it is rolled back where the job is not ours any more (LeaseLost)."""
-        with self.context.database.transaction() as connection:
+        with changing(self.context.database, self.context.doorbell, self.campaign) as (connection, _):
             yield connection
             jobs.renew(connection, self.claim, self._progress)
-            queues = advance(connection, self.campaign)
-        self.context.doorbell.ring(queues)
 
     def __enter__(self) -> "Held":
         self._keeper.start()

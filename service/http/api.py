@@ -15,7 +15,7 @@ from service.http.hub import Hub
 from service.http.metrics import Metrics
 from service.pool.packers import Packers
 from service.records import Campaign
-from service.rounds.advance import advance
+from service.rounds.advance import changing
 from service.settings import Settings
 from service.store import campaigns
 from service.store.database import Database
@@ -48,11 +48,8 @@ class Api:
     @contextmanager
     def changing(self, c: str) -> Iterator[tuple[Connection, Campaign]]:
         """A transaction on campaign `c` (id or name), which is brought forward at its end; then workers are woken."""
-        with self.database.transaction() as connection:
-            campaign = campaigns.get(connection, c, lock=True)
-            yield connection, campaign
-            queues = advance(connection, campaign.id)
-        self.doorbell.ring(queues)
+        with changing(self.database, self.doorbell, c) as held:
+            yield held
 
     @contextmanager
     def reading(self, c: str) -> Iterator[tuple[Connection, Campaign]]:

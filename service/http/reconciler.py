@@ -8,7 +8,7 @@ import threading
 
 from service.doorbell import Doorbell
 from service.http.metrics import Metrics
-from service.rounds.advance import advance
+from service.rounds.advance import changing
 from service.store import campaigns, jobs, uploads
 from service.store.database import Database
 
@@ -44,9 +44,8 @@ class Reconciler:
         self.doorbell.ring(queues)
         for id_ in ids:
             try:
-                with self.database.transaction() as connection:
-                    queues = advance(connection, id_)
-                self.doorbell.ring(queues)
+                with changing(self.database, self.doorbell, id_):
+                    pass
             except Exception:
                 log.exception("campaign %s could not be brought forward", id_)
 

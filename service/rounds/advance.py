@@ -1,12 +1,14 @@
 """Load a campaign's state, decide, and write the actions down as jobs: to be called after anything happened."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, and_, select
 
 from service import annotations
+from service.doorbell import Doorbell
 from service.pool import pool
 from service.records import Campaign
 from service.rounds.decide import (
@@ -25,8 +27,22 @@ from service.rounds.decide import (
     decide,
 )
 from service.store import campaigns, events, jobs, labels, rounds, selections, uploads
-from service.store.database import now
+from service.store.database import Database, now
 from service.store.schema import upload
+
+
+@contextmanager
+def changing(database: Database, doorbell: Doorbell, c: str) -> Iterator[tuple[Connection, Campaign]]:
+    """A transaction on campaign `c` (id or name), which is brought forward at its end; then workers are woken.
+
+    The campaign is locked before anything else is written: whoever locked a job first would wait for the campaign of
+    somebody who waits for that job. Raises NotFound.
+    """
+    with database.transaction() as connection:
+        campaign = campaigns.get(connection, c, lock=True)
+        yield connection, campaign
+        queues = advance(connection, campaign.id)
+    doorbell.ring(queues)
 
 
 def advance(connection: Connection, id_: str) -> list[str]:

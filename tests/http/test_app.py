@@ -132,7 +132,7 @@ def test_one_campaigns_trouble_is_not_the_others(
             raise ValueError("a broken row")
         return []
 
-    monkeypatch.setattr(reconciler, "advance", advance)
+    monkeypatch.setattr("service.rounds.advance.advance", advance)
     Reconciler(served.api.database, served.api.doorbell, served.api.metrics).turn(bring_forward=True)
     assert seen.index(good) > seen.index(bad)
     assert f"campaign {bad} could not be brought forward" in caplog.text

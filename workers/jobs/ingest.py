@@ -44,7 +44,7 @@ def _read(held: Held, receipt: Receipt) -> None:
 
     def store(batch: Batch) -> None:
         with held.step() as connection:
-            current = campaigns.get(connection, held.campaign, lock=True)
+            current = campaigns.get(connection, held.campaign)
             pool.add(connection, held.context.files, current, "pool", batch, receipt)
             uploads.touch(connection, held.args["upload"], msgspec.to_builtins(receipt))
 
