@@ -74,7 +74,7 @@ def save(settings: Settings, out: Path) -> Manifest:
                 if (settings.folder / name).is_file():
                     tar.add(settings.folder / name, f"data/{name}")
             if manifest.label_studio:
-                _copy(studio, work / STUDIO)
+                _copy_studio(studio, work / STUDIO)
                 tar.add(work / STUDIO, f"data/label-studio/{STUDIO}")
                 for path in _beside(studio):
                     tar.add(path, f"data/label-studio/{path.relative_to(studio.parent)}")
@@ -144,10 +144,17 @@ def _add_files(tar: tarfile.TarFile, root: Path) -> None:
                 continue
 
 
-def _copy(source: Path, target: Path) -> None:
-    """SQLite's own backup: of one moment, while others write."""
+def _copy_studio(source: Path, target: Path) -> None:
+    """SQLite's own backup, of one moment, while others write.
+
+    Tasks are locked for whoever is at them just then. Nobody is when the backup comes back, so locks are left out: the
+    last tasks of a campaign would stay hidden until they run out.
+    """
     with closing(sqlite3.connect(source, timeout=30)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
+        if new.execute("SELECT 1 FROM sqlite_master WHERE name = 'tasks_tasklock'").fetchone():
+            new.execute("DELETE FROM tasks_tasklock")
+            new.commit()
 
 
 def _beside(studio: Path) -> Iterator[Path]:
