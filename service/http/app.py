@@ -124,7 +124,7 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await run_in_threadpool(api.database.upgrade)
         await run_in_threadpool(first_token, api)
-        reconciler = Reconciler(api.database, api.doorbell, api.metrics)
+        reconciler = Reconciler(api.database, api.files, api.doorbell, api.metrics)
         reconciler.start()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(api.hub.run)

@@ -1,4 +1,4 @@
-"""Makes good what was lost: workers that nobody woke, leases that ran out, a campaign that nobody brought forward.
+"""Makes good what was lost: workers that nobody woke, leases that ran out, campaigns nobody brought forward, orphans.
 
 Any number of processes may run one: every step is a transaction, and doing it twice does no harm.
 """
@@ -6,7 +6,9 @@ Any number of processes may run one: every step is a transaction, and doing it t
 import logging
 import threading
 
+from service import orphans
 from service.doorbell import Doorbell
+from service.files import Files
 from service.http.metrics import Metrics
 from service.rounds.advance import changing
 from service.store import campaigns, jobs, uploads
@@ -14,6 +16,7 @@ from service.store.database import Database
 
 TURN_S = 1.0
 ADVANCE_TURNS = 5
+SWEEP_TURNS = 3600
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +24,8 @@ log = logging.getLogger(__name__)
 class Reconciler:
     """A thread that looks after all campaigns; it outlives whatever goes wrong."""
 
-    def __init__(self, database: Database, doorbell: Doorbell, metrics: Metrics) -> None:
-        self.database, self.doorbell, self.metrics = database, doorbell, metrics
+    def __init__(self, database: Database, files: Files, doorbell: Doorbell, metrics: Metrics) -> None:
+        self.database, self.files, self.doorbell, self.metrics = database, files, doorbell, metrics
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
@@ -55,5 +58,7 @@ class Reconciler:
             turns += 1
             try:
                 self.turn(bring_forward=turns % ADVANCE_TURNS == 0)
+                if turns % SWEEP_TURNS == 0:
+                    orphans.sweep(self.database, self.files)
             except Exception:
                 log.exception("the reconciler's turn failed; it goes on")

@@ -100,6 +100,11 @@ def folder(content: str) -> str:
     return f"shards/{content}"
 
 
+def roles(content: str) -> str:
+    """Folder of the role keys that were not known when the shard was written."""
+    return f"roles/{content}"
+
+
 def id_key(ext_id: str) -> bytes:
     """16 bytes."""
     return hashlib.blake2b(ext_id.encode(), digest_size=16).digest()
@@ -109,7 +114,7 @@ def role_keys(files: Files, content: str) -> NDArray[np.int64]:
     """(rows,) int64; computed where nobody asked for them before."""
     name = folder(content)
     if not (files.path(name) / ROLE_KEYS).exists():
-        name = f"roles/{content}"
+        name = roles(content)
         if not files.exists(name):
             texts = columns(files, content, ["text"])["text"]
             with files.new(name) as target:

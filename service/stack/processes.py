@@ -6,6 +6,7 @@ parent" to the thread that started the child, so this thread has to outlive it.
 Does not cover: more than one machine, resource limits, users other than the one who started it.
 """
 
+import errno
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -25,6 +27,8 @@ State = Literal["waiting", "preparing", "starting", "up", "restarting", "failed"
 LOG_BYTES = 10 * 2**20
 TICK = 0.1  # seconds between two looks at a process
 STEADY = 30.0  # seconds alive after which earlier deaths are forgotten
+DISK = errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO
+"""What passes when somebody makes room."""
 
 # Runs in the child and is replaced by the program. A preexec_fn would run Python between fork and exec of a
 # process with threads, which may deadlock. SIGKILL, not SIGTERM: a worker that finished its job first would
@@ -225,31 +229,40 @@ class _Keeper:
         while not self._supervisor._stopping.is_set():
             log = self._supervisor.log(self.program.name)
             started = time.monotonic()
-            with log.open("ab") as output:
-                child = subprocess.Popen(
-                    dying_with_parent(self.program.command),
-                    env=dict(self.program.environ),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
             try:
-                _write_pid(self._pid_file, child.pid)
-                self._tell("starting", pid=child.pid, message="")
-                why = self._watch(child, started)
-            finally:
-                # Whatever the program started itself is in its process group, which is still its own:
-                # the process is not reaped yet, so its id cannot have been given to another.
-                _signal_group(child.pid, signal.SIGKILL)
-                child.wait()
-                self._pid_file.unlink(missing_ok=True)
+                why = self._live(log, started)
+            except OSError as error:
+                if error.errno not in DISK:
+                    raise
+                why = str(error)
             if self._supervisor._stopping.is_set():
                 return
             deaths = 1 if time.monotonic() - started >= STEADY else deaths + 1
             message = f"{why}; {_last_line(log)} (whole log: {log})"
             self._tell("restarting", pid=None, restarts=self.status.restarts + 1, message=message)
             self._supervisor._stopping.wait(back_off(deaths))
+
+    def _live(self, log: Path, started: float) -> str:
+        """Start it, and stay until it has ended: why it did, in words."""
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                dying_with_parent(self.program.command),
+                env=dict(self.program.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            _write_pid(self._pid_file, child.pid)
+            self._tell("starting", pid=child.pid, message="")
+            return self._watch(child, started)
+        finally:
+            # Whatever the program started itself is in its process group, which is still its own:
+            # the process is not reaped yet, so its id cannot have been given to another.
+            _signal_group(child.pid, signal.SIGKILL)
+            child.wait()
+            self._pid_file.unlink(missing_ok=True)
 
     def _watch(self, child: "subprocess.Popen[bytes]", started: float) -> str:
         """Until the process has ended or must end: why, in words."""
@@ -345,11 +358,15 @@ def _rotate(log: Path) -> None:
     Copied and not renamed: the process appends to the file it has open. Lines of that moment can be lost.
     """
     if log.exists() and log.stat().st_size > LOG_BYTES:
-        shutil.copyfile(log, log.with_suffix(".log.1"))
-        os.truncate(log, 0)
+        with suppress(OSError):  # a full disk is a reason to empty it all the more
+            shutil.copyfile(log, log.with_suffix(".log.1"))
+        with suppress(OSError):
+            os.truncate(log, 0)
 
 
 def _last_line(log: Path) -> str:
+    if not log.exists():
+        return "it wrote nothing"
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 4096))
         lines = file.read().decode(errors="replace").strip().splitlines()

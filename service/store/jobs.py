@@ -19,6 +19,8 @@ RETRY_BASE_S = 2.0
 RETRY_CAP_S = 60.0
 FAILED_REST_S = 300.0
 HINT_S = 0.5
+LONGEST_WAIT_S = 120.0
+"""No job is made to wait for longer."""
 
 
 class NewJob(msgspec.Struct, frozen=True):
@@ -32,7 +34,6 @@ class NewJob(msgspec.Struct, frozen=True):
     slot: str | None = None
     priority: int = 5
     max_attempts: int = 5
-    delay_s: float = 0.0
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -63,7 +64,7 @@ def add(connection: Connection, new: NewJob) -> bool:
         "epoch": 0,
         "attempts": 0,
         "max_attempts": new.max_attempts,
-        "not_before": now() + new.delay_s,
+        "not_before": now(),
         "made_at": now(),
     }
     if (
@@ -180,7 +181,14 @@ def hint(connection: Connection, campaign: str, key: str) -> None:
 
 
 def expire(connection: Connection) -> int:
-    """Make jobs ready whose worker fell silent, or failed where they used up their attempts; how many those were."""
+    """Make jobs ready whose worker fell silent, or failed where they used up their attempts; how many those were.
+
+    Times further ahead than any job waits were written before a clock was put back: those are from now on.
+    """
+    ahead = and_(job.c.state == "ready", job.c.not_before > now() + LONGEST_WAIT_S)
+    connection.execute(update(job).where(_free(ahead)).values(not_before=now()))
+    leased = and_(job.c.state == "running", job.c.lease_until > now() + 2 * LEASE_S)
+    connection.execute(update(job).where(_free(leased)).values(lease_until=now() + LEASE_S))
     expired = and_(job.c.state == "running", job.c.lease_until < now())
     spent = job.c.attempts >= job.c.max_attempts
     again = connection.execute(

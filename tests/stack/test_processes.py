@@ -14,6 +14,8 @@ import pytest
 from service.errors import PostilError
 from service.stack import processes
 from service.stack.processes import Program, Status, Stopping, Supervisor, back_off, end_leftovers
+from tests.chaos import disk
+from tests.conftest import missing
 
 
 def program(name: str, code: str, **options: object) -> Program:
@@ -89,6 +91,25 @@ def test_a_killed_program_comes_back(run: Run) -> None:
     assert second != first
     told = next(status for status in run.told if status.state == "restarting")
     assert told.message.startswith("ended with SIGKILL; it wrote nothing")
+
+
+def test_a_program_comes_back_once_a_full_disk_has_room(run: Run, tmp_path: Path) -> None:
+    """Given a disk without room even for a process' id, then the supervisor goes on trying."""
+    if not disk.can_mount():
+        missing("no right to mount a disk: run the tests as root")
+    with disk.mounted(tmp_path, 2**20):
+        supervisor = run.start(program("worker", SLEEP))
+        supervisor.wait_up(["worker"], 30)
+        first = supervisor.states()["worker"].pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        until(lambda: supervisor.states()["worker"].state == "restarting")
+        disk.fill(tmp_path)
+        until(lambda: supervisor.states()["worker"].restarts >= 2)
+        assert "No space left" in supervisor.states()["worker"].message
+        disk.empty(tmp_path)
+        supervisor.wait_up(["worker"], 30, deaths=100)
+        supervisor.stop()
 
 
 def test_what_a_program_started_itself_ends_with_it(run: Run, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from service.errors import LeaseLost
 from service.store import campaigns, events, jobs
 from service.store.campaigns import NewCampaign
-from service.store.database import Database, now
+from service.store.database import Database, clock, now
 from service.store.jobs import Claim, NewJob
 from service.store.schema import event_log, job
 
@@ -66,9 +66,18 @@ def test_claims_go_by_priority_then_by_the_campaigns_turn(connection: Connection
     assert jobs.claim(connection, "gpu", "me") is None
 
 
-def test_a_delayed_job_waits(connection: Connection) -> None:
-    jobs.add(connection, a_job(a_campaign(connection), "later", delay_s=60))
+def test_a_clock_that_is_put_back_makes_nobody_wait(connection: Connection) -> None:
+    """Given one job that is due, and one whose lease ends, an hour ahead, then the first is claimed, and the second is
+    when its worker has been silent for a lease."""
+    campaign = a_campaign(connection)
+    for key in ("silent", "waiting"):
+        jobs.add(connection, a_job(campaign, key))
+    silent = claimed(connection)
+    connection.execute(update(job).values(not_before=now() + 3600, lease_until=now() + 3600))
     assert jobs.claim(connection, "cpu", "me") is None
+    assert jobs.expire(connection) == 0
+    assert claimed(connection).id != silent.id
+    assert clock(connection) < row(connection, silent)["lease_until"] <= clock(connection) + jobs.LEASE_S
 
 
 def test_a_zombie_can_neither_renew_nor_finish(connection: Connection) -> None:

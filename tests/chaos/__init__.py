@@ -1,0 +1,1 @@
+"""Random faults over real campaigns: see `python -m tests.chaos --help`."""
