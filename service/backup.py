@@ -7,7 +7,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import Conflict, Invalid
-from service.files import PASSING
+from service.files import PASSING, Files
 from service.settings import Settings
 from service.store import dump
 from service.store.database import Database
@@ -69,7 +69,7 @@ def save(settings: Settings, out: Path) -> Manifest:
         ):
             tar.add(work / MANIFEST, MANIFEST)
             tar.add(work / "tables", "tables")
-            _add_files(tar, settings.files)
+            _add_files(tar, Files(settings.files, settings.files_url))
             for name in KEYS:
                 if (settings.folder / name).is_file():
                     tar.add(settings.folder / name, f"data/{name}")
@@ -94,6 +94,9 @@ def load(settings: Settings, file: Path) -> Manifest:
     if taken:
         raise Conflict(f"{folder} is not empty ({', '.join(taken)}): set POSTIL_DATA to a new folder")
     folder.mkdir(parents=True, exist_ok=True)
+    files = Files(settings.files, settings.files_url)
+    if next(files.ages(), None) is not None:
+        raise Conflict(f"{settings.files_url} is not empty: set POSTIL_FILES_URL to a new prefix")
     with tempfile.TemporaryDirectory(prefix="restoring-", dir=folder) as passing:
         work = Path(passing)
         try:
@@ -119,7 +122,8 @@ def load(settings: Settings, file: Path) -> Manifest:
                 if isinstance(error, (OSError, SQLAlchemyError, CommandError, msgspec.MsgspecError)):
                     raise Invalid(f"{file} does not fit into the database: {error}", "file") from error
                 raise
-        for path in [*work.glob("files"), *work.glob("data/*")]:
+        _bring_files(work / "files", files)
+        for path in work.glob("data/*"):
             shutil.move(path, folder / path.name)
     return manifest
 
@@ -134,14 +138,20 @@ def _existing(settings: Settings) -> Database:
     return database
 
 
-def _add_files(tar: tarfile.TarFile, root: Path) -> None:
+def _add_files(tar: tarfile.TarFile, files: Files) -> None:
     """All that is whole; what vanishes meanwhile is named by nobody."""
-    for path in sorted(root.rglob("*")) if root.is_dir() else []:
-        if path.is_file() and path.relative_to(root).parts[0] != PASSING:
-            try:
-                tar.add(path, f"files/{path.relative_to(root)}")
-            except FileNotFoundError:
-                continue
+    for name in sorted(name for name, _ in files.ages() if not name.startswith(f"{PASSING}/")):
+        folder = files.path(name)
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            with suppress(FileNotFoundError):
+                tar.add(path, f"files/{name}/{path.name}")
+
+
+def _bring_files(folder: Path, files: Files) -> None:
+    for one, _ in Files(folder).ages():
+        with files.new(one) as target:
+            for path in (folder / one).iterdir():
+                shutil.move(path, target / path.name)
 
 
 def _copy_studio(source: Path, target: Path) -> None:

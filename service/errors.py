@@ -33,6 +33,10 @@ class LeaseLost(PostilError):
     """Another worker holds this job now: stop, and write nothing more."""
 
 
+class FilesUnavailable(PostilError):
+    """The object store that holds the files does not answer, or refuses us; worth another try later."""
+
+
 class LabelStudioUnavailable(PostilError):
     """Label Studio did not answer, or answered with a server error: try again later."""
 

@@ -1,20 +1,18 @@
 """Folders of the file store that nothing in SQL names: what a job wrote that was then killed, or had lost its lease."""
 
 import logging
-import shutil
-import time
-from collections.abc import Iterator
-from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from service.files import PASSING, Files
+from service.files import Files
 from service.pool import shards
 from service.store.database import Database
 from service.store.schema import encoding, round, score, shard
 
 AGE_S = 6 * 3600.0
 """More than a job may take: what a running one has written, and will name at its end, is younger."""
+SHARED = "names"
+"""Kind of folders that SQL does not name: they are keyed by what is in them, few, and made once."""
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +22,14 @@ def sweep(database: Database, files: Files, age_s: float = AGE_S) -> list[str]:
 
     On SQLite nobody can name one meanwhile; on PostgreSQL `Files.new` makes one young that it finds there already.
     """
-    old = [name for name in folders(files) if _age_s(files.path(name)) > age_s]
+    old = [name for name, its_s in files.ages() if its_s > age_s and not name.startswith(f"{SHARED}/")]
     if not old:
         return []
     with database.transaction() as connection:
         kept = named(connection)
-        gone = [name for name in old if name not in kept and _age_s(files.path(name)) > age_s]
+        gone = [name for name in old if name not in kept and files.age_s(name) > age_s]
         for name in gone:
-            shutil.rmtree(files.path(name), ignore_errors=True)
+            files.remove(name)
     if gone:
         log.info("deleted %d folders of files that nothing names, such as %s", len(gone), gone[0])
     return gone
@@ -45,19 +43,3 @@ def named(connection: Connection) -> set[str]:
     for column in columns:
         found.update(connection.execute(select(column).where(column.is_not(None))).scalars())
     return found
-
-
-def folders(files: Files) -> Iterator[str]:
-    """Every folder that was written as one, and those that are being written."""
-    depths = {PASSING: 1, "shards": 1, "roles": 1, "encodings": 2, "adapters": 2, "predictions": 2}
-    depths |= {"scores": 3, "candidates": 3}
-    for kind, depth in depths.items():
-        for path in files.path(kind).glob("/".join("*" * depth)):
-            yield path.relative_to(files.root).as_posix()
-
-
-def _age_s(folder: Path) -> float:
-    try:
-        return time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
-    except OSError:  # it vanished, or is none
-        return 0.0

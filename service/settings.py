@@ -19,6 +19,8 @@ class Settings:
     """Folder of files, the SQLite database, logs and secrets."""
     database_url: str = ""
     """SQLAlchemy URL; empty: SQLite at `<data>/postil.sqlite`."""
+    files_url: str = ""
+    """Object store that holds the files, such as s3://bucket/prefix; empty: `<data>/files`, on this machine."""
     redis_url: str = ""
     """Valkey or Redis >= 6.2; `postil up` starts one where this is empty."""
     url: str = "http://127.0.0.1:8400"

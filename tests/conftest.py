@@ -19,6 +19,7 @@ from service.stack.ports import free_port
 from service.stack.processes import Program, Supervisor
 from service.stack.valkey import Valkey
 from service.store.database import Database
+from tests.objects import ObjectStore
 from tests.postgresql import PostgreSQL, binaries
 
 ROOT = Path(__file__).parent.parent
@@ -80,6 +81,17 @@ def postgresql() -> Iterator[PostgreSQL]:
     if binaries() is None:
         missing("there is no PostgreSQL on this machine: apt-get install postgresql")
     with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """A real S3 server that the session's tests share; this process has its keys."""
+    folder = tmp_path_factory.mktemp("objects")
+    server = ObjectStore(folder / "data")
+    with running(server.program(), folder), pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environ.items():
+            patch.setenv(name, value)
         yield server
 
 

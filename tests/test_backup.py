@@ -29,7 +29,7 @@ def parts(file: Path) -> dict[str, str]:
         }
 
 
-@pytest.mark.parametrize("into", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("into", ["one machine", "several machines"])
 def test_what_comes_back_is_what_there_was(
     served: Served,  # noqa: F811
     filled: str,  # noqa: F811
@@ -38,7 +38,7 @@ def test_what_comes_back_is_what_there_was(
     request: pytest.FixtureRequest,
 ) -> None:
     """Given an API that is at work and takes an upload meanwhile, then a backup is of one moment, and an API that is
-    started on it, whatever its database, says the same of the campaign and goes on."""
+    started on it, be it on PostgreSQL and with an object store, says the same of the campaign and goes on."""
     over = threading.Event()
 
     def upload() -> None:
@@ -54,8 +54,11 @@ def test_what_comes_back_is_what_there_was(
     finally:
         over.set()
         thread.join()
-    url = request.getfixturevalue("postgresql").empty() if into == "postgresql" else ""
-    anew = replace(served.settings, data=str(tmp_path / "data"), database_url=url)
+    anew = replace(served.settings, data=str(tmp_path / "data"))
+    if into == "several machines":
+        database_url = request.getfixturevalue("postgresql").empty()
+        files_url = request.getfixturevalue("object_store").new()
+        anew = replace(anew, database_url=database_url, files_url=files_url)
     assert backup.load(anew, tmp_path / "first.tar") == made
 
     assert backup.save(anew, tmp_path / "second.tar").rows == made.rows

@@ -21,7 +21,7 @@ class Context:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.database = Database(settings.database)
-        self.files = Files(settings.files)
+        self.files = Files(settings.files, settings.files_url)
         self.doorbell = Doorbell(settings.redis_url)
         self.owner = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._encoders: dict[str, Encoder] = {}

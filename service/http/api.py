@@ -36,7 +36,7 @@ class Api:
         pa.set_memory_pool(pa.system_memory_pool())  # pyarrow's own keeps 20 MB more for writing a shard
         self.settings = settings
         self.database = Database(settings.database)
-        self.files = Files(settings.files)
+        self.files = Files(settings.files, settings.files_url)
         self.doorbell = Doorbell(settings.redis_url)
         self.metrics = Metrics(self.database, self.doorbell)
         self.hub = Hub(self.database)

@@ -1,5 +1,6 @@
 """Errors as people and programs get to see them: problem details, RFC 9457."""
 
+import errno
 import logging
 import re
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from starlette.types import ExceptionHandler
 
 from service.errors import (
     Conflict,
+    FilesUnavailable,
     Forbidden,
     Invalid,
     LabelStudioRefused,
@@ -30,6 +32,7 @@ _STATUS: dict[type[Exception], int] = {
     Invalid: 422,
     Unauthorized: 401,
     Forbidden: 403,
+    FilesUnavailable: 503,
     LabelStudioUnavailable: 503,
     LabelStudioRefused: 502,
     PostilError: 500,
@@ -66,6 +69,7 @@ def handlers() -> dict[Any, ExceptionHandler]:
         msgspec.DecodeError: _decoding,
         IntegrityError: _raced,
         OperationalError: _database,
+        OSError: _disk,
     }
 
 
@@ -113,3 +117,13 @@ def _raced(request: Request, error: Exception) -> Response:
 def _database(request: Request, error: Exception) -> Response:
     log.error("%s %s: %s", request.method, request.url.path, error)
     return problem(503, "the database does not answer: try again later").response({"Retry-After": "5"})
+
+
+def _disk(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        raise error
+    log.error("%s %s: %s", request.method, request.url.path, error)
+    return problem(
+        507, f"the disk of POSTIL_DATA takes nothing more ({error.strerror}): make room on it"
+    ).response({"Retry-After": "30"})

@@ -60,5 +60,6 @@ class Reconciler:
                 self.turn(bring_forward=turns % ADVANCE_TURNS == 0)
                 if turns % SWEEP_TURNS == 0:
                     orphans.sweep(self.database, self.files)
+                    self.files.trim()
             except Exception:
                 log.exception("the reconciler's turn failed; it goes on")
