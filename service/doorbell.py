@@ -1,6 +1,7 @@
 """Waking workers: a wake-up names a queue, never a job, and may be lost at any time without loss."""
 
 import logging
+import socket
 from collections.abc import Iterable
 
 import msgspec
@@ -12,6 +13,17 @@ from rq import Queue, Worker
 
 QUEUES = ("gpu", "cpu", "sync")
 ANSWER = "workers.door.answer"
+ALIVE = {
+    getattr(socket, name): value
+    for name, value in (
+        ("TCP_KEEPIDLE", 20),
+        ("TCP_KEEPINTVL", 5),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", 30_000),
+    )
+    if hasattr(socket, name)
+}
+"""A server that is cut off without a word is noticed within half a minute, where the system can do that."""
 VITALS = "postil-vitals:"
 VITALS_S = 45
 """How long what a worker says of itself is kept."""
@@ -28,6 +40,7 @@ def connect(url: str, patient: bool = False) -> Redis:
         retry_on_error=[ConnectionError, TimeoutError],
         health_check_interval=15,
         socket_keepalive=True,
+        socket_keepalive_options=ALIVE,
         socket_connect_timeout=2,
         socket_timeout=None if patient else 5,
     )

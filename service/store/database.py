@@ -18,6 +18,14 @@ from sqlalchemy.sql.functions import GenericFunction
 from service.errors import Invalid
 
 BUSY_TIMEOUT_S = 20
+ALIVE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
+"""A server that is cut off without a word is noticed within half a minute (libpq's names)."""
 
 
 class now(GenericFunction[float]):
@@ -142,7 +150,11 @@ def _postgresql_engine(url: str) -> Engine:
     try:
         # A connection that a restart of the server has cut off is noticed before it is used.
         return create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=32, pool_pre_ping=True
+            parsed.set(drivername="postgresql+psycopg"),
+            connect_args=ALIVE,
+            pool_size=8,
+            max_overflow=32,
+            pool_pre_ping=True,
         )
     except ModuleNotFoundError as error:
         raise Invalid(

@@ -17,6 +17,7 @@ from service.errors import LabelStudioRefused, LabelStudioUnavailable
 from service.label_studio.annotator import Annotator, Served, invite
 from service.label_studio.client import Client
 from service.label_studio.problems import Problem, problem
+from service.settings import Settings
 from service.stack.stack import Stack
 
 PASSWORD = "long enough 8412"
@@ -24,19 +25,37 @@ Answerer = Callable[[Served, np.random.Generator], Any]
 """What a person says of a task, as the campaign's problem has it; None skips it."""
 
 
+def wait(true: Callable[[], Any], what: str, seconds: float = 240.0) -> Any:
+    """Until `true` gives something, and that."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := true():
+            return found
+        time.sleep(0.3)
+    raise AssertionError(f"in vain for {seconds:.0f} s: {what}")
+
+
 class World:
     """The running stack, and what is needed to look into it."""
 
-    def __init__(self, stack: Stack, studio: Path | None = None) -> None:
-        """`studio`: the data folder of a Label Studio that is not the stack's own."""
-        self.stack = stack
-        self.settings = stack.settings
+    def __init__(self, stack: Stack | Settings, studio: Path | None = None) -> None:
+        """`studio`: the data folder of a Label Studio that is not the stack's own.
+
+        Settings are those of an installation that no stack looks after.
+        """
+        self.settings = stack if isinstance(stack, Settings) else stack.settings
+        self._stack = stack
         self.studio = studio or Path(self.settings.data) / "label-studio"
         token = (Path(self.settings.data) / "token").read_text().strip()
         self.api = httpx.Client(
             base_url=self.settings.url, headers={"Authorization": f"Bearer {token}"}, timeout=60
         )
         self.label_studio = Client(self.settings.label_studio_url, self.settings.label_studio_token)
+
+    @property
+    def stack(self) -> Stack:
+        assert isinstance(self._stack, Stack)
+        return self._stack
 
     def create(self, **campaign: Any) -> str:
         answer = self.api.post("/v1/campaigns", json={"name": uuid.uuid4().hex[:12], **campaign})
@@ -72,12 +91,7 @@ class World:
         return (self.rounds(campaign) or [{}])[-1]
 
     def wait(self, true: Callable[[], Any], what: str, seconds: float = 240.0) -> Any:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if found := true():
-                return found
-            time.sleep(0.3)
-        raise AssertionError(f"in vain for {seconds:.0f} s: {what}")
+        return wait(true, what, seconds)
 
     def project(self, campaign: str) -> int:
         found = self.wait(
