@@ -2,6 +2,7 @@
 #
 #   make demo [EXIT=1] [ROUNDS=3] [POOL=texts.jsonl] [LABELS=a,b,c]
 #   make test [ARGS='-k words tests/store']     make check      make fix
+#   make chaos [ARGS='--database postgresql --faults 50 --campaigns 6 --seed 1']
 #   make up                                     make clean
 #   make bench-labels DATA=folder [OUT=folder] [ARGS='--set banking77 --seeds 3']
 #   make bench-selection [ARGS='--rows 100000 --strategy badge,k_center']
@@ -24,7 +25,7 @@ OUT ?= .postil/bench-labels
 
 benches := $(addprefix bench-,labels selection ingest scoring training workers round scale setup)
 
-.PHONY: demo test up $(benches) check fix clean setup label-studio chromium postgresql
+.PHONY: demo test chaos up $(benches) check fix clean setup label-studio chromium postgresql
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -36,6 +37,9 @@ up: setup
 
 test: setup label-studio chromium postgresql
 	$(bin)/python -m pytest $(ARGS)
+
+chaos: setup label-studio postgresql
+	@OMP_NUM_THREADS=1 $(bin)/python -m tests.chaos $(ARGS)
 
 bench-labels: setup
 	@$(bin)/python -m tests.bench.labels '$(DATA)' --out '$(OUT)' $(ARGS)

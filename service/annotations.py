@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, update
 
 from service import answers
 from service.answers import Answer
@@ -150,7 +150,7 @@ def counts(connection: Connection, campaign: str) -> dict[str, int]:
 
 def annotators(connection: Connection, campaign: str, within_s: float) -> int:
     """How many people answered lately."""
-    recent = and_(annotation.c.campaign == campaign, annotation.c.received_at > now() - within_s)
+    recent = and_(annotation.c.campaign == campaign, _within(within_s))
     return connection.execute(
         select(func.count(annotation.c.annotator.distinct())).where(recent)
     ).scalar_one()
@@ -158,12 +158,15 @@ def annotators(connection: Connection, campaign: str, within_s: float) -> int:
 
 def pace(connection: Connection, campaign: str) -> float:
     """Answers a second, lately: the larger of two windows."""
-    numbers = [func.count().filter(annotation.c.received_at > now() - window) for window in PACE_WINDOWS_S]
-    mine = select(*numbers).where(
-        annotation.c.campaign == campaign, annotation.c.received_at > now() - max(PACE_WINDOWS_S)
-    )
+    numbers = [func.count().filter(_within(window)) for window in PACE_WINDOWS_S]
+    mine = select(*numbers).where(annotation.c.campaign == campaign, _within(max(PACE_WINDOWS_S)))
     found = connection.execute(mine).one()
     return max(float(number) / window for number, window in zip(found, PACE_WINDOWS_S, strict=True))
+
+
+def _within(seconds: float) -> ColumnElement[bool]:
+    """Lately, and not before a clock was put back."""
+    return annotation.c.received_at.between(now() - seconds, now())
 
 
 def quiet_s(connection: Connection, campaign: Campaign) -> float:

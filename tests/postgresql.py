@@ -13,6 +13,7 @@ from sqlalchemy import URL, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from service.stack.ports import LOOPBACK, free_port
+from service.stack.processes import Program
 from service.store.database import Database
 
 WITHIN_S = 60.0
@@ -65,10 +66,9 @@ class PostgreSQL:
             "max_connections": 200,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self.command = [str(where / "postgres"), "-D", str(data), *map(str, options)]
         with (self.folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [where / "postgres", "-D", data, *options], stdout=log, stderr=log, cwd="/", **self.user
-            )
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd="/", **self.user)
         self.engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         self._wait()
         self._execute(f"CREATE DATABASE {TEMPLATE}")
@@ -82,6 +82,19 @@ class PostgreSQL:
         self.process.terminate()
         self.process.wait(WITHIN_S)
         shutil.rmtree(self.folder)
+
+    def program(self, name: str) -> Program:
+        """The server for a supervisor, which may kill it; the one that the block began with ends."""
+        self.engine.dispose()
+        self.process.terminate()
+        self.process.wait(WITHIN_S)
+        as_user = ["/usr/bin/setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--"]
+        return Program(
+            name=name,
+            command=[*(as_user if self.user else []), *self.command],
+            environ={"PATH": "/usr/bin:/bin"},
+            ready=self._answers,
+        )
 
     def url(self, database: str) -> URL:
         return URL.create("postgresql+psycopg", "postil", self.password, LOOPBACK, self.port, database)
@@ -105,11 +118,14 @@ class PostgreSQL:
 
     def _wait(self) -> None:
         until = time.monotonic() + WITHIN_S
-        while True:
-            try:
-                with self.engine.connect():
-                    return
-            except OperationalError:
-                assert self.process.poll() is None, (self.folder / "log").read_text()
-                assert time.monotonic() < until, "PostgreSQL did not answer"
-                time.sleep(0.1)
+        while not self._answers():
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < until, "PostgreSQL did not answer"
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            with self.engine.connect():
+                return True
+        except OperationalError:
+            return False

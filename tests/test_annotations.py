@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from service import annotations
 from service.annotations import Given
@@ -265,3 +265,12 @@ def test_a_result_is_read_with_the_text_it_was_given_to(connection: Connection, 
     annotations.take(connection, campaign, [given(1, 0), given(2, 2)], reader)
 
     assert seen == ["text 0", "text 2"]
+
+
+def test_the_pace_after_a_clock_was_put_back(connection: Connection, campaign: Campaign) -> None:
+    """Given three answers, two of them taken before the clock was put back by an hour, then one came lately."""
+    annotations.take(connection, campaign, [given(one, one - 1) for one in (1, 2, 3)], read)
+    assert annotations.pace(connection, campaign.id) == 3 / 15
+    early = annotation.c.ls_id < 3
+    connection.execute(update(annotation).where(early).values(received_at=annotation.c.received_at + 3600))
+    assert annotations.pace(connection, campaign.id) == 1 / 15

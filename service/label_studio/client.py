@@ -6,6 +6,7 @@ means (`problems`).
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from html import escape
 from http import HTTPStatus
 from typing import Any
@@ -310,6 +311,11 @@ class Client(Session):
             left = self._ids(project, [_is("id", "in_list", "List", chunk)])
             gone += [task for task in chunk if task not in left]
         return gone
+
+    def now(self) -> datetime:
+        """Label Studio's clock, to the second."""
+        told = self.send("GET", "/api/version/").headers.get("date")
+        return parsedate_to_datetime(told) if told else datetime.now(UTC)
 
     def changed_tasks(
         self, project: int, since: datetime | None, overlap_s: float = OVERLAP_S, page_size: int = CHUNK

@@ -73,7 +73,7 @@ def add(connection: Connection, new: NewJob) -> bool:
     ):
         return True
     failed = and_(job.c.campaign == new.campaign, job.c.key == new.key, job.c.state == "failed")
-    again = update(job).where(failed, job.c.ended_at < now() - FAILED_REST_S)
+    again = update(job).where(failed, ~job.c.ended_at.between(now() - FAILED_REST_S, now()))
     return bool(
         connection.execute(
             again.values(state="ready", attempts=0, args=new.args, not_before=now(), pushed_at=None)
@@ -211,7 +211,7 @@ def expire(connection: Connection) -> int:
 
 def due(connection: Connection) -> list[str]:
     """The queue of every job that is due and that nobody was told of since; marks them as told."""
-    untold = or_(job.c.pushed_at.is_(None), job.c.pushed_at < now() - RING_AGAIN_S)
+    untold = or_(job.c.pushed_at.is_(None), ~job.c.pushed_at.between(now() - RING_AGAIN_S, now()))
     told = connection.execute(
         update(job)
         .where(_free(job.c.state == "ready", job.c.not_before <= now(), untold))

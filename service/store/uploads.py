@@ -84,7 +84,7 @@ def end_told(
 
 def break_silent(connection: Connection) -> None:
     """Uploads whose sender or server vanished are over."""
-    silent = (upload.c.state == "running") & (upload.c.seen_at < now() - SILENT_S)
+    silent = (upload.c.state == "running") & ~upload.c.seen_at.between(now() - SILENT_S, now())
     connection.execute(update(upload).where(silent).values(state="broken"))
 
 

@@ -1,6 +1,7 @@
 """Turns of the sync job, on a real store and the real Label Studio, at moments that no campaign meets for certain."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,27 @@ def test_successors_come_in_before_anything_is_deleted_where_the_budget_has_room
     turns.turn()
     assert {0, 1, 2, 3, 4} in seen
     assert turns.in_label_studio() == {0, 3, 4}
+
+
+def test_what_is_answered_after_label_studios_clock_was_put_back_comes_in(
+    context: Context, annotator: Annotator
+) -> None:
+    """Given a cursor two hours ahead of Label Studio, then a look for deletions notices and the next turn reads all."""
+    turns = Turns(context)
+    turns.choose(0, 1)
+    turns.turn()
+    ahead = datetime.now(UTC) + timedelta(hours=2)
+    with context.database.transaction() as connection:
+        campaigns.change(connection, turns.id, cursor=ahead.isoformat())
+    task = turns.in_state("open")[1].task
+    annotator.submit(Served(task, {}, []), problem("single_label", LABELS).to_result("good"), 1.0)
+    turns.turn()
+    assert set(turns.in_state("answered")) == set()
+    with context.database.transaction() as connection:
+        campaigns.change(connection, turns.id, swept_at=None)
+    turns.turn()
+    turns.turn()
+    assert set(turns.in_state("answered")) == {1}
 
 
 def test_a_name_that_is_refused_keeps_no_answer_out(

@@ -66,6 +66,14 @@ def test_claims_go_by_priority_then_by_the_campaigns_turn(connection: Connection
     assert jobs.claim(connection, "gpu", "me") is None
 
 
+def test_workers_are_told_again_after_a_clock_was_put_back(connection: Connection) -> None:
+    jobs.add(connection, a_job(a_campaign(connection), "k"))
+    assert jobs.due(connection) == ["cpu"]
+    assert jobs.due(connection) == []
+    connection.execute(update(job).values(pushed_at=now() + 3600))
+    assert jobs.due(connection) == ["cpu"]
+
+
 def test_a_clock_that_is_put_back_makes_nobody_wait(connection: Connection) -> None:
     """Given one job that is due, and one whose lease ends, an hour ahead, then the first is claimed, and the second is
     when its worker has been silent for a lease."""

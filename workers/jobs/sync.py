@@ -6,7 +6,7 @@ next one. Nothing here deletes what somebody may have open.
 
 import hashlib
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
@@ -14,7 +14,7 @@ from sqlalchemy import Row
 from service import annotations
 from service.annotations import Given
 from service.errors import LabelStudioRefused
-from service.label_studio.client import DELETE_CHUNK, Client
+from service.label_studio.client import DELETE_CHUNK, OVERLAP_S, Client
 from service.label_studio.problems import Problem, problem
 from service.label_studio.tasks import ChangedTask, NewPrediction, NewTask
 from service.records import BLIND_ROLES, Campaign, Place
@@ -140,19 +140,23 @@ def _given(task: ChangedTask, one: Any) -> Given:
 def _sweep(held: Held, client: Client, campaign: Campaign) -> None:
     """Look for what was deleted, which no poll shows, and for tasks of ours that nobody waits for any more."""
     with held.context.database.transaction() as connection:
-        due = campaign.swept_at is None or clock(connection) - campaign.swept_at > SWEEP_S
+        due = campaign.swept_at is None or not 0 <= clock(connection) - campaign.swept_at <= SWEEP_S
         mine = selections.in_states(connection, campaign.id, ["open", "answered", "skipped", "withdrawing"])
         ours = {_ext_id(row) for row in selections.ever(connection, campaign.id)}
         ours -= {_ext_id(row) for row in selections.in_states(connection, campaign.id, ["chosen"])}
     if not due:
         return
-    tasks = client.list_tasks(campaign.project or 0)
+    tasks, at = client.list_tasks(campaign.project or 0), client.now() + timedelta(seconds=OVERLAP_S)
     pushed = {row.task for row in mine}
     strays = [task.id for task in tasks if task.ext_id in ours and task.id not in pushed and not task.started]
     with held.step() as connection:
         annotations.forget(connection, campaign, {one for task in tasks for one in task.annotations})
         annotations.lose_tasks(connection, campaign, mine, {task.id for task in tasks})
         campaigns.change(connection, campaign.id, swept_at=clock(connection))
+        cursor = campaigns.get(connection, campaign.id).cursor
+        if cursor and datetime.fromisoformat(cursor) > at:
+            # Label Studio's clock was put back: until it is where it was, all is read again with each sweep.
+            campaigns.change(connection, campaign.id, cursor=None)
     client.delete_unstarted(campaign.project or 0, strays)
     _forget_versions(held, client, campaign)
 
