@@ -8,7 +8,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, Float, Table, create_engine, event, select
+from sqlalchemy import Connection, Engine, Float, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.compiler import compiles
@@ -18,6 +18,8 @@ from sqlalchemy.sql.functions import GenericFunction
 from service.errors import Invalid
 
 BUSY_TIMEOUT_S = 20
+MIGRATING = 8412
+"""PostgreSQL's lock that is held by who changes the schema, so that APIs may start at the same moment."""
 ALIVE = {
     "connect_timeout": 10,
     "keepalives_idle": 20,
@@ -107,6 +109,8 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self.transaction() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(MIGRATING)))
             config.attributes["connection"] = connection
             how(config, revision)
 

@@ -10,6 +10,7 @@ from service.store import campaigns, tokens
 from service.store.campaigns import NewCampaign
 from service.store.database import Database, clock
 from service.store.schema import shard, token
+from tests.postgresql import PostgreSQL
 
 
 def test_the_folder_of_a_new_database_is_made(tmp_path: Path) -> None:
@@ -17,6 +18,27 @@ def test_the_folder_of_a_new_database_is_made(tmp_path: Path) -> None:
     database.upgrade()
     database.close()
     assert (tmp_path / "deep" / "postil.sqlite").is_file()
+
+
+def test_several_apis_upgrade_an_empty_database_at_once(postgresql: PostgreSQL) -> None:
+    url, failed, begin = postgresql.empty(), [], threading.Barrier(4, timeout=30)
+
+    def upgrade() -> None:
+        database = Database(url)
+        try:
+            begin.wait()
+            database.upgrade()
+        except Exception as error:  # noqa: BLE001 - asserted below
+            failed.append(error)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=upgrade) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
 
 
 def test_a_transaction_is_all_or_nothing(database: Database) -> None:
