@@ -22,8 +22,8 @@ from tests.loop.world import People, World, truthful
 ROUND_SIZE = 30
 BATCH = 40
 """Texts that are posted at a time, while faults happen."""
-PACE_S = 0.3
-"""Between two answers of one person."""
+PACE_S = 2.0
+"""Between two answers of one person, while faults happen."""
 LAST_LABELS = 40
 """Asked for after the last fault."""
 BACK_S = 420.0
@@ -42,11 +42,12 @@ def run(site: Site, corpus: Corpus, model: str, faults: Sequence[Fault], seed: i
     project = world.project(campaign)
     told = truthful({one.text: one.label for one in pool}, labels, wrong=0.05, skips=0.05)
 
+    over = threading.Event()
+
     def answer(task: Served, rng: np.random.Generator) -> str | None:
-        time.sleep(PACE_S)
+        over.wait(PACE_S)
         return told(task, rng)
 
-    over = threading.Event()
     rest = [one.text for one in pool[10 * BATCH :]]
     posted: list[str] = []
     engineer = threading.Thread(target=_post, args=(world, campaign, rest, over, posted), daemon=True)

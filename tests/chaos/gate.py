@@ -57,20 +57,27 @@ class Gate:
             date_header=False,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, name=f"gate {target}", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._run()), name=f"gate {target}", daemon=True
+        )
 
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
 
     def __enter__(self) -> "Gate":
-        self._client = httpx.AsyncClient(timeout=120, trust_env=False)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = self._server.force_exit = True
         self._thread.join(30)
+
+    async def _run(self) -> None:
+        async with httpx.AsyncClient(timeout=120, trust_env=False) as self._client:
+            await self._server.serve()
+            for task in self._later:
+                task.cancel()
 
     async def _app(self, scope: MutableMapping[str, Any], receive: Any, send: Send) -> None:
         body = b""
