@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from service.stack.ports import LOOPBACK, free_port
 
@@ -101,6 +102,12 @@ class Link:
     async def _cut(self) -> None:
         while self.mode != "cut":
             await asyncio.sleep(LOOK_S)
+
+
+def by_way_of(url: str, port: int) -> str:
+    """`url` with another port, such as a link's."""
+    split = urlsplit(url)
+    return urlunsplit(split._replace(netloc=split.netloc.replace(f":{split.port}", f":{port}")))
 
 
 @contextmanager

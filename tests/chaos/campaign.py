@@ -22,6 +22,9 @@ from tests.loop.world import People, World, truthful
 ROUND_SIZE = 30
 BATCH = 40
 """Texts that are posted at a time, while faults happen."""
+POST_S = 5.0
+FIRST = 400
+"""Texts that are there before."""
 PACE_S = 2.0
 """Between two answers of one person, while faults happen."""
 LAST_LABELS = 40
@@ -38,7 +41,8 @@ def run(site: Site, corpus: Corpus, model: str, faults: Sequence[Fault], seed: i
     world, labels = site.world, corpus.labels
     pool = corpus.pool
     campaign = world.create(labels=labels, model=model, budget=len(pool), round_size=ROUND_SIZE, seed=seed)
-    _post(world, campaign, [one.text for one in pool[: 10 * BATCH]], threading.Event())
+    first, rest = [[one.text for one in some] for some in (pool[:FIRST], pool[FIRST:])]
+    world.post(f"/v1/campaigns/{campaign}/pool", [{"text": text} for text in first])
     project = world.project(campaign)
     told = truthful({one.text: one.label for one in pool}, labels, wrong=0.05, skips=0.05)
 
@@ -48,7 +52,6 @@ def run(site: Site, corpus: Corpus, model: str, faults: Sequence[Fault], seed: i
         over.wait(PACE_S)
         return told(task, rng)
 
-    rest = [one.text for one in pool[10 * BATCH :]]
     posted: list[str] = []
     engineer = threading.Thread(target=_post, args=(world, campaign, rest, over, posted), daemon=True)
     engineer.start()
@@ -71,7 +74,7 @@ def run(site: Site, corpus: Corpus, model: str, faults: Sequence[Fault], seed: i
     world.wait(lambda: world.last_round(campaign).get("ranked_at"), "the last round's end", BACK_S)
     status = world.status(campaign)
     assert status["asked"] == budget
-    assert status["examples"] == len({*posted, *(one.text for one in pool[: 10 * BATCH])})
+    assert status["examples"] == len({*first, *posted})
     _assert_labels_traceable(world, campaign)
     _assert_files_whole(site)
     return {
@@ -113,7 +116,7 @@ def _end_at(site: Site, moment: float, fault: Fault) -> None:
 
 
 def _post(
-    world: World, campaign: str, texts: Sequence[str], over: threading.Event, posted: list[str] | None = None
+    world: World, campaign: str, texts: Sequence[str], over: threading.Event, posted: list[str]
 ) -> None:
     """Batch by batch, each until it is taken; what was refused is sent again, and may have been taken all the same."""
     for at in range(0, len(texts), BATCH):
@@ -124,9 +127,8 @@ def _post(
                 break
             except (httpx.TransportError, AssertionError):
                 time.sleep(1.0)
-        if posted is not None:
-            posted += texts[at : at + BATCH]
-        if over.wait(5.0 if posted is not None else 0.0):
+        posted += texts[at : at + BATCH]
+        if over.wait(POST_S):
             return
 
 

@@ -37,11 +37,11 @@ def remount(folder: Path, how: str) -> bool:
     return False
 
 
-def fill(folder: Path) -> bool:
+def fill(folder: Path) -> None:
+    """Leave no room."""
     with (folder / BALLAST).open("ab", buffering=0) as file, suppress(OSError):
         while True:  # what does not fit whole is written in part
             file.write(bytes(2**20))
-    return True
 
 
 def empty(folder: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import redis
 
@@ -21,7 +20,7 @@ from tests.chaos import disk
 from tests.chaos.clock import Clock
 from tests.chaos.faults import Fault
 from tests.chaos.gate import Gate
-from tests.link import Link, Mode
+from tests.link import Link, Mode, by_way_of
 from tests.loop.world import World
 from tests.postgresql import PostgreSQL
 
@@ -77,22 +76,18 @@ class Site:
             server = opening.enter_context(PostgreSQL())
             database_url = server.empty()
             self.links["database"] = opening.enter_context(Link(server.port))
-            database_url = database_url.replace(f":{server.port}/", f":{self.links['database'].port}/")
+            database_url = by_way_of(database_url, self.links["database"].port)
             programs.append(server.program("database"))
         self._supervisor = Supervisor(programs, theirs)
         opening.callback(self._supervisor.stop)
         self._supervisor.start()
         self._supervisor.wait_up([program.name for program in programs], UP_S)
-        at = urlsplit(valkey.url)
-        redis_url = urlunsplit(
-            at._replace(netloc=at.netloc.replace(str(valkey.port), str(self.links["valkey"].port)))
-        )
         self._valkey = valkey
         self.stack = Stack(
             Settings(
                 data=str(self.data),
                 url=f"http://{LOOPBACK}:0",
-                redis_url=redis_url,
+                redis_url=by_way_of(valkey.url, self.links["valkey"].port),
                 database_url=database_url,
                 label_studio_url=self.studio.url,
                 label_studio_token=studio.token,
@@ -130,7 +125,7 @@ class Site:
         elif kind == "empty":
             return self._empty()
         elif kind == "full":
-            return disk.fill(self._disk_of(target))
+            disk.fill(self._disk_of(target))
         elif kind == "read-only":
             return disk.remount(self._disk_of(target), "ro")
         elif kind == "jump":

@@ -4,7 +4,6 @@ import ssl
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from sqlalchemy import select
@@ -19,7 +18,7 @@ from service.store.schema import job
 from tests.certificate import certificate
 from tests.conftest import missing, running
 from tests.host import Host, can_make_hosts
-from tests.link import Link
+from tests.link import Link, by_way_of
 from tests.loop.world import People, World, truthful, wait
 from tests.objects import ObjectStore
 from tests.postgresql import PostgreSQL
@@ -71,12 +70,15 @@ def test_a_campaign_on_five_machines_one_of_which_is_cut_off(
             objects = host.reach("objects", Link(object_store.port, at=host.namespace))
             mine = Settings(
                 url=url,
-                database_url=_at(
+                database_url=by_way_of(
                     database_url, host.reach("database", Link(postgresql.port, at=host.namespace))
                 ),
-                redis_url=_at(valkey.url, redis).replace("redis://", "rediss://") + f"?ssl_ca_certs={ca}",
+                redis_url=by_way_of(valkey.url, redis).replace("redis://", "rediss://")
+                + f"?ssl_ca_certs={ca}",
                 files_url=files_url,
-                label_studio_url=_at(studio.url, host.reach("studio", Link(studio.port, at=host.namespace))),
+                label_studio_url=by_way_of(
+                    studio.url, host.reach("studio", Link(studio.port, at=host.namespace))
+                ),
                 label_studio_token=studio.token,
                 threads=1,
             )
@@ -124,11 +126,6 @@ def test_a_campaign_on_five_machines_one_of_which_is_cut_off(
     logs = [path.read_text(errors="replace") for path in tmp_path.glob("*/logs/*.log")]
     assert not any("DeadlockDetected" in one for one in logs)
     assert "lost its lease" in "".join(logs) or "belongs to another worker" in "".join(logs)
-
-
-def _at(url: str, port: int) -> str:
-    split = urlsplit(url)
-    return urlunsplit(split._replace(netloc=split.netloc.replace(f":{split.port}", f":{port}")))
 
 
 def _sealed(world: World, campaign: str) -> int:
