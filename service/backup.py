@@ -14,7 +14,7 @@ import msgspec
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.errors import Conflict, Invalid
+from service.errors import Conflict, FilesUnavailable, Invalid
 from service.files import PASSING, Files
 from service.settings import Settings
 from service.store import dump
@@ -87,7 +87,8 @@ def save(settings: Settings, out: Path) -> Manifest:
 def load(settings: Settings, file: Path) -> Manifest:
     """Bring a backup back into a data folder, and a database, that hold nothing yet; the schema is upgraded.
 
-    Raises Invalid where `file` is no backup of a kind that is known, and Conflict where there is something already.
+    Raises Invalid where `file` is no backup of a kind that is known, or there is no room for it; Conflict where there
+    is something already; FilesUnavailable where the bucket is away. All is then as empty as before.
     """
     folder = settings.folder
     taken = [name for name in ("files", "label-studio", *KEYS) if (folder / name).exists()]
@@ -113,16 +114,17 @@ def load(settings: Settings, file: Path) -> Manifest:
                     f"the database {database.name} is in use: name a new one in POSTIL_DATABASE_URL"
                 )
             try:
-                database.upgrade(manifest.revision)
-                with database.transaction() as connection:
-                    dump.load(connection, work / "tables")
-                database.upgrade()
+                _fill(database, manifest.revision, work / "tables")
+                _bring_files(work / "files", files)
             except Exception as error:
                 database.clear()
+                with suppress(FilesUnavailable):
+                    for name, _ in list(files.ages()):
+                        files.remove(name)
+                shutil.rmtree(files.root, ignore_errors=True)
                 if isinstance(error, (OSError, SQLAlchemyError, CommandError, msgspec.MsgspecError)):
-                    raise Invalid(f"{file} does not fit into the database: {error}", "file") from error
+                    raise Invalid(f"{file} cannot be brought back: {error}", "file") from error
                 raise
-        _bring_files(work / "files", files)
         for path in work.glob("data/*"):
             shutil.move(path, folder / path.name)
     return manifest
@@ -145,6 +147,13 @@ def _add_files(tar: tarfile.TarFile, files: Files) -> None:
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             with suppress(FileNotFoundError):
                 tar.add(path, f"files/{name}/{path.name}")
+
+
+def _fill(database: Database, revision: str, tables: Path) -> None:
+    database.upgrade(revision)
+    with database.transaction() as connection:
+        dump.load(connection, tables)
+    database.upgrade()
 
 
 def _bring_files(folder: Path, files: Files) -> None:

@@ -141,7 +141,7 @@ def test_what_is_no_backup(served: Served, tmp_path: Path, spoilt: str) -> None:
 
 
 @pytest.mark.parametrize("into", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("spoilt", ["row", "table", "revision"])
+@pytest.mark.parametrize("spoilt", ["row", "table", "revision", "files"])
 def test_what_does_not_fit_leaves_nothing(
     served: Served,  # noqa: F811
     tmp_path: Path,
@@ -162,10 +162,16 @@ def test_what_does_not_fit_leaves_nothing(
                 content = content.replace(b'"revision": "', b'"revision": "9')
             one.size = len(content)
             new.addfile(one, io.BytesIO(content))
+        if spoilt == "files":
+            link = tarfile.TarInfo("files/shards/spoilt/one.npy")
+            link.type, link.linkname = tarfile.SYMTYPE, "nowhere"
+            new.addfile(link)
     url = request.getfixturevalue("postgresql").empty() if into == "postgresql" else ""
     settings = Settings(data=str(tmp_path / "data"), database_url=url)
+    if into == "postgresql":
+        settings = replace(settings, files_url=request.getfixturevalue("object_store").new())
 
-    with pytest.raises(Invalid, match="does not fit into the database"):
+    with pytest.raises(Invalid, match="cannot be brought back"):
         backup.load(settings, file)
 
     assert {path.name for path in (tmp_path / "data").iterdir()} <= {

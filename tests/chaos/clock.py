@@ -14,10 +14,16 @@ def can_jump() -> bool:
 
 
 class Clock:
-    """In `folder`; as the machine's until it jumps."""
+    """In `folder`; as the machine's until it jumps.
+
+    `forward` is for servers whose promises are by the time of day, such as Label Studio's locks of what people are at:
+    put back by an hour, it would keep them for an hour longer. It jumps along, but never back.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._file, self._library, self._offset_s = folder / "offset", folder / "clock.so", 0.0
+        self._library, self._offset_s = folder / "clock.so", 0.0
+        self._file, self._forward = folder / "offset", folder / "offset-forward"
+        self._furthest_s = 0.0
         self.jump(0.0)
         if can_jump():
             words = ["cc", "-shared", "-fPIC", "-O1", "-o", str(self._library), str(SOURCE), "-ldl"]
@@ -25,10 +31,24 @@ class Clock:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {"LD_PRELOAD": str(self._library), "CLOCK_OFFSET": str(self._file)} if can_jump() else {}
+        return self._environ(self._file)
+
+    @property
+    def forward(self) -> dict[str, str]:
+        return self._environ(self._forward)
 
     def jump(self, by_s: float) -> None:
         self._offset_s += by_s
-        handle = os.open(self._file, os.O_WRONLY | os.O_CREAT, 0o600)
-        os.pwrite(handle, struct.pack("d", self._offset_s), 0)
-        os.close(handle)
+        self._furthest_s = max(self._furthest_s, self._offset_s)
+        _write(self._file, self._offset_s)
+        _write(self._forward, self._furthest_s)
+
+    def _environ(self, file: Path) -> dict[str, str]:
+        return {"LD_PRELOAD": str(self._library), "CLOCK_OFFSET": str(file)} if can_jump() else {}
+
+
+def _write(file: Path, seconds: float) -> None:
+    """In place, since processes have it mapped."""
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
+    os.pwrite(handle, struct.pack("d", seconds), 0)
+    os.close(handle)

@@ -30,7 +30,7 @@ class Fault:
     studio      one of STUDIO: how Label Studio answers Postil
     hooks       one of HOOKS: what becomes of webhooks
     full, read-only     `data`, `files`: the folder, and the file store in it
-    jump        `clock`, by `by_s`: of all processes but a PostgreSQL, whose time then is another
+    jump        `clock`, by `by_s`: Postil's, and Label Studio's where that is forward; a PostgreSQL's stays
     """
 
     kind: str

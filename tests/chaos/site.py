@@ -69,7 +69,7 @@ class Site:
         program = studio.program()
         programs = [
             valkey.program(),
-            replace(program, environ={**program.environ, "HTTP_PROXY": self.hooks.url, **self.clock.environ}),
+            replace(program, environ={**program.environ, "HTTP_PROXY": self.hooks.url, **self.clock.forward}),
         ]
         database_url = ""
         if self.postgresql:
