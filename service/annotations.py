@@ -84,6 +84,14 @@ def take(connection: Connection, campaign: Campaign, given: Iterable[Given], rea
     return dict(counts)
 
 
+def revisions(connection: Connection, campaign: str) -> set[tuple[int, str]]:
+    """(id, revision) of all annotations as they are known to be now."""
+    mine = select(annotation.c.ls_id, annotation.c.revision).where(
+        annotation.c.campaign == campaign, annotation.c.current
+    )
+    return {(row.ls_id, row.revision) for row in connection.execute(mine)}
+
+
 def forget(
     connection: Connection, campaign: Campaign, present: set[int], tasks: Iterable[int] | None = None
 ) -> int:

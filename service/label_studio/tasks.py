@@ -64,8 +64,8 @@ class OpenTask(msgspec.Struct, frozen=True):
     """Answers; skips are not among them."""
     cancelled_annotations: int
     draft_exists: bool
-    annotations: list[int]
-    """Ids of answers and skips."""
+    annotations: dict[int, datetime]
+    """When each answer and skip was last changed, by its id."""
 
     @property
     def started(self) -> bool:

@@ -19,6 +19,8 @@ from pathlib import Path
 from service.demo import encoder
 from service.demo.docstrings import corpus
 from service.settings import Settings
+from service.store import dump
+from service.store.database import Database
 from tests.chaos import campaign, disk
 from tests.chaos.clock import can_jump
 from tests.chaos.faults import kinds, plan
@@ -56,7 +58,7 @@ def main() -> None:
                 try:
                     found = campaign.run(site, texts, encoder.path(), plan(seed, arguments.faults, of), seed)
                 except BaseException:
-                    shutil.copytree(site.data, folder / "kept", ignore=shutil.ignore_patterns(disk.BALLAST))
+                    _keep(site, folder / "kept")
                     raise
         except AssertionError as error:
             failed += 1
@@ -65,6 +67,15 @@ def main() -> None:
             shutil.rmtree(folder)
             print(f"seed {seed}: {found}, {time.monotonic() - started:.0f} s", flush=True)
     sys.exit(1 if failed else 0)
+
+
+def _keep(site: Site, folder: Path) -> None:
+    shutil.copytree(site.data, folder, ignore=shutil.ignore_patterns(disk.BALLAST))
+    (folder / "tables").mkdir()
+    database = Database(site.stack.settings.database)
+    with database.snapshot() as connection:
+        dump.save(connection, folder / "tables")
+    database.close()
 
 
 if __name__ == "__main__":

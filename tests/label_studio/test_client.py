@@ -334,7 +334,7 @@ def test_a_list_tells_what_was_started(client: Client, project: int, ann: Annota
     listed = client.list_tasks(project)
 
     assert [
-        (t.id, t.total_annotations, t.cancelled_annotations, t.draft_exists, t.annotations) for t in listed
+        (t.id, t.total_annotations, t.cancelled_annotations, t.draft_exists, [*t.annotations]) for t in listed
     ] == [
         (ids[0], 1, 0, False, [answer]),
         (ids[1], 0, 0, True, []),
@@ -342,9 +342,11 @@ def test_a_list_tells_what_was_started(client: Client, project: int, ann: Annota
         (ids[3], 0, 0, False, []),
     ]
     assert [task.started for task in listed] == [True, True, True, False]
+    ((whole,),) = client.tasks(project, [ids[0]])
+    assert {one.id: one.updated_at for one in whole.annotations} == listed[0].annotations
 
     ann.delete(answer)
-    assert client.list_tasks(project)[0].annotations == []
+    assert client.list_tasks(project)[0].annotations == {}
 
 
 def test_only_what_nobody_started_is_deleted(

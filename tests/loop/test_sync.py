@@ -147,25 +147,31 @@ def test_successors_come_in_before_anything_is_deleted_where_the_budget_has_room
     assert turns.in_label_studio() == {0, 3, 4}
 
 
-def test_what_is_answered_after_label_studios_clock_was_put_back_comes_in(
-    context: Context, annotator: Annotator
-) -> None:
-    """Given a cursor two hours ahead of Label Studio, then a look for deletions notices and the next turn reads all."""
+def test_an_answer_that_changed_no_task_comes_in(context: Context, annotator: Annotator) -> None:
+    """Given a cursor ahead of Label Studio, as after its clock was put back or where it was killed between saving an
+    answer and dating its task, then a look at all there is finds the answer, and later what becomes of it."""
     turns = Turns(context)
     turns.choose(0, 1)
     turns.turn()
-    ahead = datetime.now(UTC) + timedelta(hours=2)
-    with context.database.transaction() as connection:
-        campaigns.change(connection, turns.id, cursor=ahead.isoformat())
+
+    def sweep() -> str | None:
+        ahead = datetime.now(UTC) + timedelta(hours=2)
+        with context.database.transaction() as connection:
+            campaigns.change(connection, turns.id, cursor=ahead.isoformat(), swept_at=None)
+        turns.turn()
+        with context.database.reading() as connection:
+            version = campaigns.get(connection, turns.id).label_version
+            return next((row.value for row in labels.snapshot(connection, turns.id, version)), None)
+
     task = turns.in_state("open")[1].task
-    annotator.submit(Served(task, {}, []), problem("single_label", LABELS).to_result("good"), 1.0)
-    turns.turn()
-    assert set(turns.in_state("answered")) == set()
-    with context.database.transaction() as connection:
-        campaigns.change(connection, turns.id, swept_at=None)
-    turns.turn()
-    turns.turn()
+    asks = problem("single_label", LABELS)
+    answer = annotator.submit(Served(task, {}, []), asks.to_result("good"), 1.0)
+    assert sweep() == "good"
     assert set(turns.in_state("answered")) == {1}
+    annotator.update(answer, asks.to_result("bad"))
+    assert sweep() == "bad"
+    annotator.delete(answer)
+    assert sweep() is None
 
 
 def test_a_name_that_is_refused_keeps_no_answer_out(

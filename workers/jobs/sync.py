@@ -6,7 +6,7 @@ next one. Nothing here deletes what somebody may have open.
 
 import hashlib
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -14,7 +14,7 @@ from sqlalchemy import Row
 from service import annotations
 from service.annotations import Given
 from service.errors import LabelStudioRefused
-from service.label_studio.client import DELETE_CHUNK, OVERLAP_S, Client
+from service.label_studio.client import DELETE_CHUNK, Client
 from service.label_studio.problems import Problem, problem
 from service.label_studio.tasks import ChangedTask, NewPrediction, NewTask
 from service.records import BLIND_ROLES, Campaign, Place
@@ -41,7 +41,7 @@ def run(held: Held) -> None:
             _make_project(held, client, campaign, asks)
             campaign = _read(held)
         news = _pull(held, client, campaign, asks)
-        _sweep(held, client, campaign)
+        _sweep(held, client, campaign, asks)
         pushed = _push(held, client, campaign, asks)
         _reorder(held, client, _read(held), asks)
         while _withdraw(held, client, campaign):
@@ -137,8 +137,11 @@ def _given(task: ChangedTask, one: Any) -> Given:
     )
 
 
-def _sweep(held: Held, client: Client, campaign: Campaign) -> None:
-    """Look for what was deleted, which no poll shows, and for tasks of ours that nobody waits for any more."""
+def _sweep(held: Held, client: Client, campaign: Campaign, asks: Problem) -> None:
+    """Look for what no poll shows: what was deleted, tasks of ours that nobody waits for, answers that changed no task.
+
+    Label Studio dates a task after its annotation is there: in between it can be killed, or its clock be put back.
+    """
     with held.context.database.transaction() as connection:
         due = campaign.swept_at is None or not 0 <= clock(connection) - campaign.swept_at <= SWEEP_S
         mine = selections.in_states(connection, campaign.id, ["open", "answered", "skipped", "withdrawing"])
@@ -146,17 +149,23 @@ def _sweep(held: Held, client: Client, campaign: Campaign) -> None:
         ours -= {_ext_id(row) for row in selections.in_states(connection, campaign.id, ["chosen"])}
     if not due:
         return
-    tasks, at = client.list_tasks(campaign.project or 0), client.now() + timedelta(seconds=OVERLAP_S)
+    tasks = client.list_tasks(campaign.project or 0)
     pushed = {row.task for row in mine}
     strays = [task.id for task in tasks if task.ext_id in ours and task.id not in pushed and not task.started]
     with held.step() as connection:
         annotations.forget(connection, campaign, {one for task in tasks for one in task.annotations})
         annotations.lose_tasks(connection, campaign, mine, {task.id for task in tasks})
         campaigns.change(connection, campaign.id, swept_at=clock(connection))
-        cursor = campaigns.get(connection, campaign.id).cursor
-        if cursor and datetime.fromisoformat(cursor) > at:
-            # Label Studio's clock was put back: until it is where it was, all is read again with each sweep.
-            campaigns.change(connection, campaign.id, cursor=None)
+        known = annotations.revisions(connection, campaign.id)
+    missed = [
+        task.id
+        for task in tasks
+        if any((one, at.isoformat()) not in known for one, at in task.annotations.items())
+    ]
+    for page in client.tasks(campaign.project or 0, missed):
+        given = [_given(task, one) for task in page for one in task.annotations]
+        with held.step() as connection:
+            annotations.take(connection, campaign, given, asks.from_result)
     client.delete_unstarted(campaign.project or 0, strays)
     _forget_versions(held, client, campaign)
 
