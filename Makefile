@@ -3,6 +3,7 @@
 #   make demo [EXIT=1] [ROUNDS=3] [POOL=texts.jsonl] [LABELS=a,b,c]
 #   make test [ARGS='-k words tests/store']     make check      make fix
 #   make chaos [ARGS='--database postgresql --faults 50 --campaigns 6 --seed 1']
+#   make fuzz [ARGS='--minutes 20 --seed 1']
 #   make up                                     make clean
 #   make bench-labels DATA=folder [OUT=folder] [ARGS='--set banking77 --seeds 3']
 #   make bench-selection [ARGS='--rows 100000 --strategy badge,k_center']
@@ -25,7 +26,7 @@ OUT ?= .postil/bench-labels
 
 benches := $(addprefix bench-,labels selection ingest scoring training workers round scale setup)
 
-.PHONY: demo test chaos up $(benches) check fix clean setup label-studio chromium postgresql
+.PHONY: demo test chaos fuzz up $(benches) check fix clean setup label-studio chromium postgresql
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -40,6 +41,10 @@ test: setup label-studio chromium postgresql
 
 chaos: setup label-studio postgresql
 	@OMP_NUM_THREADS=1 $(bin)/python -m tests.chaos $(ARGS)
+
+fuzz: setup
+	@$(pip) -e '.[worker,dev,fuzz]'
+	@$(bin)/python -m tests.fuzz $(ARGS)
 
 bench-labels: setup
 	@$(bin)/python -m tests.bench.labels '$(DATA)' --out '$(OUT)' $(ARGS)

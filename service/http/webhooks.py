@@ -39,7 +39,7 @@ async def _action(request: Request) -> str:
     """The one word that is read of the body; whatever else is in it, Label Studio is asked itself."""
     try:
         return msgspec.json.decode(await read_body(request, MAX_HINT_BYTES), type=Hint).action
-    except (msgspec.MsgspecError, HTTPException):
+    except (msgspec.MsgspecError, RecursionError, HTTPException):
         return ""
 
 

@@ -23,7 +23,8 @@ def unpacked(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     source = _Source(chunks)
     try:
         with pa.CompressedInputStream(pa.PythonFile(source, "r"), encoding) as stream:
-            while piece := stream.read(PIECE_BYTES):
+            # Its `read` leaks the bytes that it prepared when the stream turns out to be broken.
+            while piece := stream.read_buffer(PIECE_BYTES).to_pybytes():
                 yield piece
     except OSError as error:
         raise Invalid(f"cannot be read as {encoding}: {error}", "body") from error

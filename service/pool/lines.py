@@ -22,6 +22,8 @@ from service.records import Example
 MAX_LINE_BYTES = 1 << 20
 MAX_TEXT_CHARS = 50_000
 MAX_ID_CHARS = 500
+TOLD_COLUMNS = 20
+"""So many of a CSV's are named where its header is wrong."""
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -235,12 +237,12 @@ def _csv_objects(
         header = [name.removeprefix("\ufeff").strip() for name in next(reader, [])]
     except csv.Error as error:
         raise Invalid(f"line 1: the CSV header cannot be read: {error}", "body") from None
+    if any(_unreadable(name) for name in header):
+        raise Invalid(f"line 1: the CSV header is not UTF-8, or {_TOO_LONG}", "body")
     if len(set(header)) < len(header):
-        raise Invalid(f"line 1: the CSV header names a column twice: {', '.join(header)}", "body")
+        raise Invalid(f"line 1: the CSV header names a column twice: {_some(header)}", "body")
     if text_field not in header and (text_required or "id" not in header):
-        raise Invalid(
-            f"line 1: the CSV header has no column {text_field!r}; it has {', '.join(header)}", "body"
-        )
+        raise Invalid(f"line 1: the CSV header has no column {text_field!r}; it has {_some(header)}", "body")
     while True:
         try:
             record = next(reader)
@@ -251,12 +253,21 @@ def _csv_objects(
             continue
         if not record:
             continue
-        if any("\udc80" <= character <= "\udcff" for cell in record for character in cell):
+        if any(_unreadable(cell) for cell in record):
             yield number, f"not UTF-8, or {_TOO_LONG}"
         elif len(record) != len(header):
             yield number, f"{len(record)} cells where the header has {len(header)}"
         else:
             yield number, dict(zip(header, record, strict=True))
+
+
+def _some(header: list[str]) -> str:
+    more = len(header) - TOLD_COLUMNS
+    return ", ".join(header[:TOLD_COLUMNS]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _unreadable(cell: str) -> bool:
+    return any("\udc80" <= character <= "\udcff" for character in cell)
 
 
 def _from_cells(cells: dict[str, str], known: set[str], problem: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pytest
 
+from service import memory
 from service.errors import Invalid
 from service.pool.compression import PIECE_BYTES, unpacked
 
@@ -74,3 +75,14 @@ def test_a_sender_that_goes_away_is_told_as_such(encoding: str) -> None:
 
     with pytest.raises(Gone):
         list(unpacked(broken(), encoding))
+
+
+def test_a_broken_stream_leaves_nothing_behind(encoding: str) -> None:
+    def taken(times: int) -> int:
+        for _ in range(times):
+            with pytest.raises(Invalid):
+                list(unpacked([b"something else"], encoding))
+        return memory.told("VmRSS") or 0
+
+    before = taken(500)
+    assert taken(2_000) - before < 2_000 * 1_000

@@ -180,11 +180,13 @@ def test_a_csv_quote_that_never_ends_is_told() -> None:
         ("", "the CSV header has no column 'text'"),
         ("body,id", "the CSV header has no column 'text'; it has body, id"),
         ("text,text", "names a column twice"),
+        (",".join(f"column {at}" for at in range(900)), "column 18, column 19 and 880 more$"),
+        ("text,\udcff", "the CSV header is not UTF-8"),
     ],
 )
 def test_a_csv_header_that_cannot_be_used_ends_it(header: str, words: str) -> None:
     with pytest.raises(Invalid, match=words):
-        rows(f"{header}\na,b\n", "csv")
+        rows(f"{header}\na,b\n".encode("utf-8", "surrogateescape"), "csv")
 
 
 def test_where_no_text_is_needed() -> None:

@@ -1,0 +1,1 @@
+"""Bad input without end: see `python -m tests.fuzz --help`."""

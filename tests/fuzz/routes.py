@@ -1,0 +1,67 @@
+"""Every route, from the API's own description: schemathesis makes requests that fit it, and some that do not."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.http.conftest import fill
+from tests.server import Server
+
+ROOT = Path(__file__).parent.parent.parent
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "unsupported_method",
+    "ignored_auth",
+    "negative_data_rejection",
+    "allow_header_conformance",
+    "use_after_free",
+    "ensure_resource_availability",
+)
+LOG = "schemathesis.log"
+TIMEOUT_S = 20.0
+"""An answer that takes longer is a hang."""
+
+
+def fuzz(server: Server, seconds: int, seed: int) -> str:
+    """For `seconds`; the report of what was found wrong, empty where nothing was.
+
+    A filled and an empty campaign are there to be asked for; the token numbers that are tried leave out ours.
+    """
+    campaigns = ["filled", fill(server.served, "filled"), server.served.campaign(name="empty")["id"]]
+    settings = server.folder / "schemathesis.toml"
+    settings.write_text(
+        f"""
+[dictionaries.campaigns]
+values = {json.dumps(campaigns)}
+[dictionaries.numbers]
+values = [2, 3, 4, 5]
+[parameters]
+"path.c" = {{ dictionary = "campaigns", probability = 0.8 }}
+"path.n" = {{ dictionary = "numbers", probability = 0.8 }}
+"path.token_id" = {{ dictionary = "numbers", probability = 1.0 }}
+""",
+        "utf-8",
+    )
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings), "run"]
+    command += [f"{server.served.url}/openapi.json", "--max-time", str(seconds), "--seed", str(seed)]
+    command += ["--checks", ",".join(CHECKS), "--request-timeout", str(TIMEOUT_S), "--continue-on-failure"]
+    command += ["--header", f"Authorization: Bearer {server.served.token}", "--no-color", "--warnings", "off"]
+    environ = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.fuzz.media", "PYTHONPATH": str(ROOT)}
+    with (server.folder / LOG).open("wb") as log:
+        ended = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, cwd=server.folder, env=environ)
+    return _told(server.folder) if ended.returncode else ""
+
+
+def summary(folder: Path) -> str:
+    """The last lines of the report: how many cases there were."""
+    return _told(folder).rpartition("Test cases:")[2].strip()
+
+
+def _told(folder: Path) -> str:
+    return (folder / LOG).read_text("utf-8", "replace")
