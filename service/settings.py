@@ -41,6 +41,8 @@ class Settings:
     """Form of the logs: text, or json."""
     rate: int = 200
     """Requests a second that one token may make of one process of the API; 0: any number."""
+    keep_days: int = 90
+    """Days that ended jobs and uploads, and all but the newest events, are kept for; 0: for ever."""
     threads: int = 0
     """Threads of one GPU or CPU worker; 0: all cores but one, at least one."""
 

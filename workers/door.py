@@ -8,7 +8,7 @@ from types import ModuleType
 from sqlalchemy import Connection
 
 from service import logs
-from service.errors import LabelStudioUnavailable, LeaseLost, PostilError
+from service.errors import LabelStudioUnavailable, LeaseLost, NotFound, PostilError
 from service.rounds.advance import changing
 from service.store import events, jobs, rounds, uploads
 from workers.context import Context
@@ -81,7 +81,7 @@ def _failed(context: Context, claim: jobs.Claim, error: Exception) -> None:
     try:
         with changing(context.database, context.doorbell, claim.campaign) as (connection, _):
             _write_failure(connection, claim, words, away=isinstance(error, LabelStudioUnavailable))
-    except LeaseLost as lost:
+    except (LeaseLost, NotFound) as lost:  # another worker has the job, or somebody deleted the campaign
         log.warning("%s", lost)
 
 

@@ -148,6 +148,24 @@ def resume(campaign: Name, json: AsJson = False) -> None:
     _set_paused(campaign, False, json)
 
 
+@app.command()
+def delete(
+    campaign: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a campaign with its pool, labels and adapters. Its project in Label Studio stays."""
+    with connect() as api:
+        found = api.campaign(campaign)
+        labels = sum(found["status"]["labels"].values())
+        what = f"{found['name']} with {found['status']['examples']:,} texts and {labels:,} labels"
+        if not yes:
+            typer.confirm(f"Delete {what}, for ever?", abort=True)
+        api.delete(found["id"])
+    print(f"Deleted {what}.")
+    if there := found["label_studio"]:
+        print(f"Its project in Label Studio is still there: {there['url']}")
+
+
 def split(labels: list[str]) -> list[str]:
     """Labels out of comma-separated lists; one in double quotes may hold commas itself."""
     found = [cell.strip() for row in csv.reader(labels, skipinitialspace=True) for cell in row]

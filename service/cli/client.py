@@ -78,6 +78,9 @@ class Api:
     def change(self, campaign: str, **values: Any) -> Campaign:
         return cast(Campaign, self._send("PATCH", _path(campaign), json=values).json())
 
+    def delete(self, campaign: str) -> None:
+        self._send("DELETE", _path(campaign))
+
     def add_pool(
         self, campaign: str, chunks: Iterable[bytes], form: Form, encoding: str = "identity"
     ) -> Receipt:

@@ -50,6 +50,7 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/campaigns", campaigns.list_all),
     Endpoint("GET", C, campaigns.show),
     Endpoint("PATCH", C, campaigns.change),
+    Endpoint("DELETE", C, campaigns.remove, status=204),
     Endpoint(
         "POST",
         f"{C}/pool",
@@ -124,7 +125,7 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await run_in_threadpool(api.database.upgrade)
         await run_in_threadpool(first_token, api)
-        reconciler = Reconciler(api.database, api.files, api.doorbell, api.metrics)
+        reconciler = Reconciler(api.database, api.files, api.doorbell, api.metrics, settings.keep_days)
         reconciler.start()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(api.hub.run)

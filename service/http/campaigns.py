@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
+from starlette.responses import Response
 
+from service import retention
 from service.answers import FIELDS
 from service.errors import Conflict, Invalid, NotFound
 from service.http.api import Api
@@ -82,6 +84,14 @@ def change(api: Api, c: str, body: CampaignChange) -> CampaignView:
             jobs.hint(connection, campaign.id, "sync")  # annotators see name and instruction
             events.record(connection, campaign.id, "campaign-changed", **news)
     return show(api, campaign.id)
+
+
+def remove(api: Api, c: str) -> Response:
+    """Delete a campaign with its pool, labels and adapters; its project in Label Studio stays as it is."""
+    with api.database.transaction() as connection:
+        id_ = retention.delete_campaign(connection, c)
+    api.curves.pop(id_, None)
+    return Response(status_code=204)
 
 
 def list_strategies(api: Api) -> Strategies:

@@ -14,6 +14,7 @@ import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from starlette.concurrency import run_in_threadpool
 
+from service.errors import NotFound
 from service.http.schemas import Event, Jobs
 from service.http.status import job_view, status
 from service.store import campaigns, events, jobs
@@ -96,7 +97,12 @@ class Hub:
         channel = self._channels.get(campaign)
         if channel is None:
             return
-        seen = await run_in_threadpool(self._read, campaign, channel.newest or 0)
+        try:
+            seen = await run_in_threadpool(self._read, campaign, channel.newest or 0)
+        except NotFound:  # it was deleted: who comes back is told so
+            for listener in list(channel.listeners):
+                self._drop(campaign, listener)
+            return
         for message in seen:
             if message.id is None:
                 if channel.told.get(message.kind) == message:

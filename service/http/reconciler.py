@@ -1,12 +1,14 @@
 """Makes good what was lost: workers that nobody woke, leases that ran out, campaigns nobody brought forward, orphans.
 
+It also deletes what is kept no longer.
+
 Any number of processes may run one: every step is a transaction, and doing it twice does no harm.
 """
 
 import logging
 import threading
 
-from service import orphans
+from service import orphans, retention
 from service.doorbell import Doorbell
 from service.files import Files
 from service.http.metrics import Metrics
@@ -24,8 +26,11 @@ log = logging.getLogger(__name__)
 class Reconciler:
     """A thread that looks after all campaigns; it outlives whatever goes wrong."""
 
-    def __init__(self, database: Database, files: Files, doorbell: Doorbell, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, files: Files, doorbell: Doorbell, metrics: Metrics, keep_days: int
+    ) -> None:
         self.database, self.files, self.doorbell, self.metrics = database, files, doorbell, metrics
+        self.keep_days = keep_days
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
@@ -59,6 +64,7 @@ class Reconciler:
             try:
                 self.turn(bring_forward=turns % ADVANCE_TURNS == 0)
                 if turns % SWEEP_TURNS == 0:
+                    retention.prune(self.database, self.keep_days)
                     orphans.sweep(self.database, self.files)
                     self.files.trim()
             except Exception:

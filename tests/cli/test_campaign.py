@@ -105,3 +105,17 @@ def test_pause_and_resume(postil: Callable[..., Any], api: Api) -> None:
     assert api.campaign("resting")["paused"]
     assert postil("campaign", "resume", "resting").out == "Campaign resting: waiting for a pool.\n"
     assert not api.campaign("resting")["paused"]
+
+
+def test_a_campaign_is_deleted_by_who_means_it(postil: Callable[..., Any], api: Api) -> None:
+    api.create(name="doomed", labels=["a", "b"], model="none")
+
+    asked = postil("campaign", "delete", "doomed", stdin=b"n\n")
+    assert (asked.status, asked.out.splitlines()[0]) == (
+        1,
+        "Delete doomed with 0 texts and 0 labels, for ever? [y/N]: ",
+    )
+    meant = postil("campaign", "delete", "doomed", "--yes")
+    assert (meant.status, meant.out) == (0, "Deleted doomed with 0 texts and 0 labels.\n")
+    again = postil("campaign", "delete", "doomed", "--yes")
+    assert (again.status, again.err.split(":")[0]) == (1, "error")

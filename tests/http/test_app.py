@@ -94,7 +94,7 @@ def test_the_reconciler_brings_campaigns_forward(served: Served) -> None:
         connection.execute(
             update(job).where(job.c.campaign == c).values(state="failed", ended_at=now() - 1000)
         )
-    Reconciler(served.api.database, served.api.files, served.api.doorbell, served.api.metrics).turn(
+    Reconciler(served.api.database, served.api.files, served.api.doorbell, served.api.metrics, 0).turn(
         bring_forward=True
     )
     with served.api.database.reading() as connection:
@@ -112,7 +112,7 @@ def test_the_reconciler_outlives_whatever_goes_wrong(
         turns.append(1)
         raise OSError("the disk is gone")
 
-    mine = Reconciler(served.api.database, served.api.files, served.api.doorbell, served.api.metrics)
+    mine = Reconciler(served.api.database, served.api.files, served.api.doorbell, served.api.metrics, 0)
     monkeypatch.setattr(reconciler.jobs, "due", broken)
     mine.start()
     wait_for(lambda: len(turns) >= 3)
@@ -135,7 +135,7 @@ def test_one_campaigns_trouble_is_not_the_others(
         return []
 
     monkeypatch.setattr("service.rounds.advance.advance", advance)
-    Reconciler(served.api.database, served.api.files, served.api.doorbell, served.api.metrics).turn(
+    Reconciler(served.api.database, served.api.files, served.api.doorbell, served.api.metrics, 0).turn(
         bring_forward=True
     )
     assert seen.index(good) > seen.index(bad)

@@ -177,3 +177,14 @@ def test_the_newest_as_a_list(served: Served) -> None:
 def test_what_cannot_be_followed(served: Served, path: str, headers: dict[str, str], status: int) -> None:
     c = served.campaign()["id"]
     assert served.http.get(path.format(c=c), headers=headers).status_code == status
+
+
+def test_the_stream_of_a_campaign_that_is_deleted_ends(served: Served) -> None:
+    campaign = served.campaign()["id"]
+    with following(served, campaign) as heard:
+        until(heard, "status")
+        assert served.http.delete(f"/v1/campaigns/{campaign}").status_code == 204
+        list(heard)
+    for path in ("", "/events", "/queue"):
+        assert served.http.get(f"/v1/campaigns/{campaign}{path}").status_code == 404
+    assert served.http.delete(f"/v1/campaigns/{campaign}").status_code == 404

@@ -14,3 +14,4 @@ def test_no_request_meets_an_error_that_nobody_foresaw(tmp_path: Path) -> None:
     with serving(tmp_path / "api", Settings(rate=0)) as server:
         assert routes.fuzz(server, SECONDS, seed=1) == ""
         assert server.unforeseen == []
+        assert server.served.http.get("/v1/campaigns/filled").status_code == 200

@@ -82,7 +82,7 @@ def test_jobs_their_waiting_and_leases_that_ran_out(served: Served) -> None:
             .where(*mine)
             .values(state="running", attempts=1, epoch=1, lease_until=now() - 1, not_before=now() - 900)
         )
-    Reconciler(served.api.database, served.api.files, served.api.doorbell, served.api.metrics).turn(
+    Reconciler(served.api.database, served.api.files, served.api.doorbell, served.api.metrics, 0).turn(
         bring_forward=False
     )
 
