@@ -7,7 +7,7 @@ from types import ModuleType
 
 from sqlalchemy import Connection
 
-from service import logs
+from service import logs, tracing
 from service.errors import LabelStudioUnavailable, LeaseLost, NotFound, PostilError
 from service.rounds.advance import changing
 from service.store import events, jobs, rounds, uploads
@@ -45,24 +45,29 @@ def work(context: Context, queue: str) -> bool:
         claim = jobs.claim(connection, queue, context.owner)
     if claim is None:
         return False
-    with logs.about(campaign=claim.campaign, job=str(claim.id), kind=claim.kind):
+    facts = {"campaign": claim.campaign, "job": str(claim.id), "kind": claim.kind}
+    told = {f"postil.{name}": value for name, value in facts.items()} | {"postil.attempt": claim.attempts}
+    with logs.about(**facts), tracing.span(claim.kind, told) as span:
         log.info("begins (attempt %d)", claim.attempts)
-        _do(context, claim)
+        span.error = _do(context, claim)
     return True
 
 
-def _do(context: Context, claim: jobs.Claim) -> None:
+def _do(context: Context, claim: jobs.Claim) -> str:
+    """What went wrong; empty where nothing did."""
     held = Held(context, claim)
     try:
         with held:
             _handler(claim.kind).run(held)
     except LeaseLost as error:
         log.warning("%s", error)
+        return str(error)
     except Stopping:
         with context.database.transaction() as connection:
             jobs.rearm(connection, claim, 0)
     except Exception as error:  # noqa: BLE001 - whatever a job raises is written down, and the worker lives on
-        _failed(context, claim, error)
+        return _failed(context, claim, error)
+    return ""
 
 
 def _handler(kind: str) -> ModuleType:
@@ -71,7 +76,7 @@ def _handler(kind: str) -> ModuleType:
     return importlib.import_module(f"workers.jobs.{kind}")
 
 
-def _failed(context: Context, claim: jobs.Claim, error: Exception) -> None:
+def _failed(context: Context, claim: jobs.Claim, error: Exception) -> str:
     words = (
         str(error)
         if isinstance(error, PostilError)
@@ -83,6 +88,7 @@ def _failed(context: Context, claim: jobs.Claim, error: Exception) -> None:
             _write_failure(connection, claim, words, away=isinstance(error, LabelStudioUnavailable))
     except (LeaseLost, NotFound) as lost:  # another worker has the job, or somebody deleted the campaign
         log.warning("%s", lost)
+    return words
 
 
 def _write_failure(connection: Connection, claim: jobs.Claim, words: str, away: bool) -> None:

@@ -15,7 +15,7 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-from service import doorbell, logs
+from service import doorbell, logs, tracing
 from service.settings import Settings
 from workers import door, vitals
 from workers.context import Context
@@ -76,6 +76,7 @@ def _is_wake_up(job: Job) -> bool:
 def run(settings: Settings, queue: str) -> None:
     """Work at one queue until SIGTERM or SIGINT."""
     logs.begin(settings.log)
+    tracing.begin(f"postil-worker-{queue}")
     if queue == "gpu":
         import torch
 
@@ -94,3 +95,4 @@ def run(settings: Settings, queue: str) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     log.info("worker at queue %s", queue)
     worker.work(logging_level="WARNING")
+    tracing.end()

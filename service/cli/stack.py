@@ -51,12 +51,13 @@ def serve(
 
     import uvicorn
 
-    from service import logs
+    from service import logs, tracing
     from service.http.app import create_app
     from service.settings import Settings
 
     settings = Settings.read()
     logs.begin(settings.log)
+    tracing.begin("postil-api")
     asked = urlsplit(settings.url)
     host = host or ("127.0.0.1" if asked.hostname in (None, "localhost") else str(asked.hostname))
     uvicorn.run(
@@ -67,6 +68,7 @@ def serve(
         log_config=None,
         timeout_graceful_shutdown=GRACE_S,
     )
+    tracing.end()
 
 
 class Lights:

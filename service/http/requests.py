@@ -8,7 +8,7 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import logs
+from service import logs, tracing
 from service.http.metrics import Metrics
 from service.http.problems import problem
 
@@ -41,9 +41,19 @@ class Requests:
                 MutableHeaders(scope=message)["X-Request-ID"] = id_
                 labels = scope["method"], scope.get(PATH, "none"), str(message["status"])
                 metrics.requests.labels(*labels).observe(time.perf_counter() - begun)
+                span.name = f"{scope['method']} {scope.get(PATH, '')}".strip()
+                span.facts |= {
+                    "http.route": scope.get(PATH, ""),
+                    "http.response.status_code": message["status"],
+                }
+                span.error = "server error" if message["status"] >= 500 else ""
             await send(message)
 
-        with logs.about(request=id_):
+        facts = {"http.request.method": scope["method"], "url.path": scope["path"], "postil.request": id_}
+        with (
+            logs.about(request=id_),
+            tracing.span(scope["method"], facts, server=True, parent=Headers(scope=scope)) as span,
+        ):
             try:
                 await self.app(scope, receive, told)
             except Exception:
