@@ -31,7 +31,7 @@ class Span:
 
 
 def begin(service: str) -> None:
-    """Trace this process from now on, as `service` or OTEL_SERVICE_NAME; raises Invalid where the package is missing."""
+    """Trace this process from now on, as `service` or OTEL_SERVICE_NAME; raises Invalid without the package."""
     global _provider
     asked = next((name for name in ENDPOINTS if os.environ.get(name)), None)
     if asked is None:
