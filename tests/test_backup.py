@@ -16,7 +16,7 @@ from service import backup
 from service.errors import Conflict, Invalid
 from service.settings import Settings
 from service.store.database import Database
-from tests.http.conftest import Served, filled, run, served  # noqa: F401 - fixtures
+from tests.http.conftest import Served, filled, filled_once, run, served  # noqa: F401 - fixtures
 
 
 def parts(file: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ from service.store.database import Database, now
 from service.store.jobs import NewJob
 from service.store.schema import encoding, event_log, job, metadata, upload
 from tests.filling import fill, seal
-from tests.http.conftest import Served, filled, served  # noqa: F401 - fixtures
+from tests.http.conftest import Served, filled, filled_once, served  # noqa: F401 - fixtures
 from workers import door
 from workers.context import Context
 from workers.held import Held

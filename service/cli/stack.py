@@ -1,5 +1,6 @@
 """Verbs that run servers: the whole stack, or the API alone."""
 
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 COLOURS = {"up": "green", "failed": "bold red", "restarting": "red", "stopped": "dim"}
 TOLD = ("preparing", "up", "restarting", "failed")
 REPEAT_S = 10.0
+SWITCH_S = 0.001
+"""A thread of an upload gives way to the event loop so often; Python's own 5 ms add up where there are several."""
 GRACE_S = 3
 """How long the API's open requests (event streams among them) may keep it from ending."""
 
@@ -56,6 +59,7 @@ def serve(
     from service.settings import Settings
 
     settings = Settings.read()
+    sys.setswitchinterval(SWITCH_S)
     logs.begin(settings.log)
     tracing.begin("postil-api")
     asked = urlsplit(settings.url)

@@ -13,6 +13,7 @@ from service.errors import Invalid
 from service.files import Files
 from service.http.hub import Hub
 from service.http.metrics import Metrics
+from service.http.shared import Shared
 from service.pool.packers import Packers
 from service.records import Campaign
 from service.rounds.advance import changing
@@ -43,6 +44,7 @@ class Api:
         self.curves: dict[str, tuple[Hashable, Curve]] = {}
         """By campaign: what its curve was made of, and the curve (intervals take long to compute)."""
         self.packers = Packers()
+        self.shared = Shared()
         self.upload_limit = anyio.CapacityLimiter(UPLOADS)
 
     @contextmanager

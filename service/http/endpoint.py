@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from service.http.api import Api
 from service.http.auth import permit
 from service.http.requests import PATH
 from service.records import Access
@@ -74,12 +75,28 @@ class Endpoint:
         wanted = {name: given[name] for name in inspect.signature(self.handler).parameters}
         if inspect.iscoroutinefunction(self.handler):
             answer = await self.handler(**wanted)
+        elif self.method == "GET" and issubclass(self.hints["return"], msgspec.Struct):
+            return await self._shared(request, given["api"], wanted)
         else:
             answer = await run_in_threadpool(self.handler, **wanted)
         if isinstance(answer, Response):
             return answer
-        headers = {"Cache-Control": "no-store"}
-        return Response(msgspec.json.encode(answer), self.status, headers, "application/json")
+        return self._response(msgspec.json.encode(answer))
+
+    async def _shared(self, request: Request, api: Api, wanted: dict[str, Any]) -> Response:
+        whose: Token | None = wanted.get("token")
+        key = request.scope["path"], request.scope["query_string"], whose and whose.id
+
+        async def make() -> bytes:
+            return await run_in_threadpool(lambda: msgspec.json.encode(self.handler(**wanted)))
+
+        body, age_s = await api.shared.get(key, request.headers.get("cache-control", ""), make)
+        return self._response(body, {"Age": str(round(age_s))} if age_s else {})
+
+    def _response(self, body: bytes, headers: dict[str, str] | None = None) -> Response:
+        return Response(
+            body, self.status, {"Cache-Control": "no-store", **(headers or {})}, "application/json"
+        )
 
 
 def routes(endpoints: Sequence[Endpoint]) -> list[Route]:

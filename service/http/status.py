@@ -14,36 +14,34 @@ from service.http.schemas import (
     RoundState,
     Status,
 )
-from service.pool import pool
 from service.records import HEADLINES, Campaign
-from service.rounds.advance import load
+from service.rounds.advance import facts
 from service.rounds.decide import phase
 from service.settings import Settings
-from service.store import jobs, labels, selections
-from service.store.schema import alias, event_log, round
+from service.store import jobs
+from service.store.schema import alias, event_log
 
 WARNINGS = 5
 
 
 def status(connection: Connection, campaign: Campaign) -> Status:
     """What the campaign's rows say at this moment."""
-    state = load(connection, campaign)
-    queue = selections.counts(connection, campaign.id)
-    done = select(func.count()).where(round.c.campaign == campaign.id, round.c.state == "done")
+    known = facts(connection, campaign)
+    state = known.state()
     named = select(func.count()).where(alias.c.campaign == campaign.id, alias.c.kind == "pool")
     return Status(
         phase=phase(state),
-        examples=pool.size(connection, campaign.id),
+        examples=known.rows("pool"),
         aliases=connection.execute(named).scalar_one(),
-        test_examples=pool.size(connection, campaign.id, "test"),
-        labels=labels.count(connection, campaign.id),
+        test_examples=known.rows("test"),
+        labels=known.labels,
         annotations=annotations.counts(connection, campaign.id),
-        queue=QueueCount(queue.get("chosen", 0), queue.get("open", 0)),
+        queue=QueueCount(known.queue.get("chosen", 0), known.queue.get("open", 0)),
         asked=state.asked,
         budget_left=None if campaign.budget is None else max(0, campaign.budget - state.asked),
         changes=state.changes,
         round=None if state.round is None else RoundState(state.round.number, state.round.state),
-        rounds_done=connection.execute(done).scalar_one(),
+        rounds_done=[*known.rounds.values()].count("done"),
         pace=float(f"{state.pace:.2f}"),
         label_studio_error=next(
             (job.error for job in jobs.unfinished(connection, campaign.id) if job.kind == "sync"), None

@@ -259,6 +259,12 @@ def sealed(connection: Connection, campaign: str, number: int, content: str) -> 
     connection.execute(delete(staged).where(staged.c.campaign == campaign, staged.c.shard == number))
 
 
+def every_shard(connection: Connection, campaign: str) -> list[Row[Any]]:
+    """Rows of the table `shard`, of pool and test set, by number."""
+    query = select(shard).where(shard.c.campaign == campaign)
+    return list(connection.execute(query.order_by(shard.c.number)))
+
+
 def all_shards(connection: Connection, campaign: str, kind: Kind = "pool") -> list[Row[Any]]:
     """Rows of the table `shard`, by number."""
     query = select(shard).where(shard.c.campaign == campaign, shard.c.kind == kind)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -48,56 +49,85 @@ def changing(database: Database, doorbell: Doorbell, c: str) -> Iterator[tuple[C
 def advance(connection: Connection, id_: str) -> list[str]:
     """Bring the campaign forward; the queues to ring at once the transaction is committed."""
     campaign = campaigns.get(connection, id_, lock=True)
-    state = load(connection, campaign)
+    state = facts(connection, campaign).state()
     asked = jobs.unfinished_keys(connection, campaign.id)
     for action in decide(state):
         _act(connection, campaign, state, action, asked)
     return jobs.due(connection)
 
 
-def load(connection: Connection, campaign: Campaign) -> State:
-    """What `decide` is to know of the campaign."""
-    filling = {"pool": 0, "test": 0}
-    full: set[int] = set()
-    sealed: dict[str, dict[int, int]] = {"pool": {}, "test": {}}
-    kinds: tuple[pool.Kind, ...] = ("pool", "test")
-    for kind in kinds:
-        for row in pool.all_shards(connection, campaign.id, kind):
-            if row.state == "filling":
-                filling[kind] += row.rows
-            elif row.state == "full":
-                full.add(row.number)
-            else:
-                sealed[kind][row.number] = row.rows
-    counts = selections.counts(connection, campaign.id)
-    known = labels.count(connection, campaign.id)
+@dataclass(frozen=True)
+class Facts:
+    """A campaign's rows, as far as they decide what is next."""
+
+    campaign: Campaign
+    shards: list[Row[Any]]
+    queue: dict[str, int]
+    """Selections by state."""
+    labels: dict[str, int]
+    """By role; imported ones under `import`."""
+    rounds: dict[int, str]
+    """State by number."""
+    round: Round | None
+    """The newest."""
+    encoded: frozenset[int]
+    uploading: bool
+    changes: int
+    pace: float
+    idle_s: float
+
+    def rows(self, kind: pool.Kind, *states: str) -> int:
+        """Examples in shards of these states, or of any."""
+        mine = (row for row in self.shards if row.kind == kind)
+        return sum(row.rows for row in mine if not states or row.state in states)
+
+    def sealed(self, kind: pool.Kind) -> dict[int, int]:
+        return {row.number: row.rows for row in self.shards if row.kind == kind and row.state == "sealed"}
+
+    def state(self) -> State:
+        campaign, sealed = self.campaign, self.sealed("pool")
+        pool_rows = sum(sealed.values())
+        return State(
+            round_size=campaign.round_size,
+            low_water=campaign.low_water,
+            budget=campaign.budget,
+            strategy=campaign.strategy,
+            paused=campaign.paused,
+            uploading=self.uploading,
+            filling=self.rows("pool", "filling"),
+            filling_tests=self.rows("test", "filling"),
+            full=frozenset(row.number for row in self.shards if row.state == "full"),
+            sealed=sealed,
+            tests=frozenset(self.sealed("test")),
+            encoded=self.encoded,
+            exhausted=bool(pool_rows) and campaign.exhausted_rows == pool_rows,
+            batches=campaign.batches,
+            asked=sum(self.queue.get(state, 0) for state in selections.ASKED),
+            servable=sum(self.queue.get(state, 0) for state in selections.SERVABLE),
+            labels=sum(number for role, number in self.labels.items() if role != "hold-out"),
+            label_version=campaign.label_version,
+            changes=self.changes,
+            pace=self.pace,
+            idle_s=self.idle_s,
+            round=self.round,
+            scores=max((number for number, state in self.rounds.items() if state == "done"), default=None),
+        )
+
+
+def facts(connection: Connection, campaign: Campaign) -> Facts:
     last = rounds.newest(connection, campaign.id)
-    done = rounds.newest(connection, campaign.id, "done")
-    pool_rows = sum(sealed["pool"].values())
-    return State(
-        round_size=campaign.round_size,
-        low_water=campaign.low_water,
-        budget=campaign.budget,
-        strategy=campaign.strategy,
-        paused=campaign.paused,
-        uploading=_uploading(connection, campaign.id),
-        filling=filling["pool"],
-        filling_tests=filling["test"],
-        full=frozenset(full),
-        sealed=sealed["pool"],
-        tests=frozenset(sealed["test"]),
+    return Facts(
+        campaign=campaign,
+        shards=pool.every_shard(connection, campaign.id),
+        queue=selections.counts(connection, campaign.id),
+        labels=labels.count(connection, campaign.id),
+        rounds=rounds.states(connection, campaign.id),
+        round=None if last is None else _round(connection, campaign.id, last),
         encoded=frozenset(rounds.encodings(connection, campaign.id, campaign.encoder)),
-        exhausted=bool(pool_rows) and campaign.exhausted_rows == pool_rows,
-        batches=campaign.batches,
-        asked=sum(counts.get(state, 0) for state in selections.ASKED),
-        servable=sum(counts.get(state, 0) for state in selections.SERVABLE),
-        labels=sum(number for key, number in known.items() if key != "hold-out"),
-        label_version=campaign.label_version,
+        uploading=_uploading(connection, campaign.id),
         changes=labels.changes_since(connection, campaign.id, 0 if last is None else last.label_version),
         pace=annotations.pace(connection, campaign.id),
         idle_s=annotations.quiet_s(connection, campaign),
-        round=None if last is None else _round(connection, campaign.id, last),
-        scores=None if done is None else done.number,
     )
 
 

@@ -1,7 +1,8 @@
 """The SQL database: engine, transactions, the clock that everybody shares, and the schema's upgrade."""
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._writing = threading.RLock()
         self.engine = (
             _sqlite_engine(url) if make_url(url).get_backend_name() == "sqlite" else _postgresql_engine(url)
         )
@@ -61,9 +63,11 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """A connection whose statements are committed together, or not at all.
 
-        On SQLite it begins IMMEDIATE: whoever reads in it may write in it, and nobody writes meanwhile.
+        On SQLite it begins IMMEDIATE: whoever reads in it may write in it, and nobody writes meanwhile. Threads queue
+        for it here, since SQLite itself lets whoever comes at the right moment go first, and some wait in vain.
         """
-        with self.engine.begin() as connection:
+        queue = self._writing if self.engine.dialect.name == "sqlite" else nullcontext()
+        with queue, self.engine.begin() as connection:
             yield connection
 
     @contextmanager

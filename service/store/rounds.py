@@ -52,6 +52,12 @@ def all_of(connection: Connection, campaign: str) -> list[Row[Any]]:
     )
 
 
+def states(connection: Connection, campaign: str) -> dict[int, str]:
+    """The state of every round, by number."""
+    query = select(round.c.number, round.c.state).where(round.c.campaign == campaign)
+    return {row.number: row.state for row in connection.execute(query.order_by(round.c.number))}
+
+
 def newest(
     connection: Connection, campaign: str, state: str | None = None, ranked: bool = False
 ) -> Row[Any] | None:

@@ -20,6 +20,7 @@ import asyncio
 import hashlib
 import json
 import multiprocessing
+import random
 import tempfile
 import threading
 import time
@@ -57,6 +58,8 @@ QUEUE_EVENTS = ("selected", "tasks-pushed", "queue-ranked", "queue-reordered", "
 ROUND_EVENTS = ("round-started", "round-trained", "round-scored", "queue-ranked", "job-failed")
 CALM_S, MEASURED_S = 1.0, 10.0
 """As the page has them."""
+OPENING_S = 15.0
+"""In which all dashboards are opened, one after the other."""
 
 
 def main() -> None:
@@ -123,6 +126,7 @@ def measure(world: World, read: texts.Texts, asked: argparse.Namespace) -> dict[
         def phase(name: str) -> None:
             found["phases"][name] = _show(name, probing.ask(None))
 
+        probing.ask(None)  # it has begun
         time.sleep(QUIET_S)
         phase("quiet")
         with working(world, project, read.names, people, asked.pace) as answered:
@@ -169,6 +173,7 @@ def _token(world: World) -> str:
 
 def _hinted(world: World, campaign: str) -> str:
     """The campaign, which now listens to the probe's hints instead of Label Studio's."""
+    world.wait(lambda: world.get(f"/v1/campaigns/{campaign}")["label_studio"], "its project")
     database = Database(world.settings.database)
     with database.transaction() as connection:
         secret = hashlib.sha256(SECRET.encode()).hexdigest()
@@ -187,6 +192,7 @@ def _post_all(world: World, others: list[str], body: bytes) -> list[int]:
             base_url=world.settings.url, headers=dict(world.api.headers), timeout=1_800
         ) as client:
             answer = client.post(f"/v1/campaigns/{campaign}/pool", content=body, headers=headers)
+        assert answer.status_code == 200, answer.text
         added.append(answer.json()["added"])
 
     threads = [threading.Thread(target=post, args=(one,)) for one in others]
@@ -340,6 +346,7 @@ class Page:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
+        await asyncio.sleep(OPENING_S * random.random())
         for what in ("", "/rounds", "/curve", "/queue", "/jobs"):
             await self._get(what)
         log = json.loads(await self._get("/events?follow=false"))["events"]
@@ -374,9 +381,9 @@ class Page:
 
     def _soon(self, what: str, wait_s: float) -> None:
         async def later() -> None:
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(wait_s * (1 + random.random()))
             self._waiting.discard(what)
-            await self._get(what)
+            await self._get(what, "Cache-Control: max-age=1\r\n")
 
         if what not in self._waiting:
             self._waiting.add(what)
@@ -384,9 +391,9 @@ class Page:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _get(self, what: str) -> bytes:
+    async def _get(self, what: str, more: str = "") -> bytes:
         begun = time.perf_counter()
-        reader, writer = await self._send(what, "Connection: close\r\n")
+        reader, writer = await self._send(what, f"Connection: close\r\n{more}")
         answer = await reader.read()
         writer.close()
         self.seconds.append(time.perf_counter() - begun)

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 import uvicorn
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from service import annotations, predictions
 from service.annotations import Given
@@ -26,6 +26,7 @@ from service.pool import pool, shards
 from service.records import Place
 from service.settings import Settings
 from service.store import campaigns, events, jobs, rounds, selections
+from service.store.database import now
 from service.store.schema import job
 from service.store.selections import Chosen
 
@@ -265,6 +266,14 @@ def _work(served: Served, campaign: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def filled(served: Served) -> str:
-    """The id of a campaign that has all there can be."""
+def filled_once(served: Served) -> str:
     return fill(served, "docstrings <i>by topic")
+
+
+@pytest.fixture
+def filled(served: Served, filled_once: str) -> str:
+    """The id of a campaign that has all there can be. Its training goes on: no lease lasts from test to test."""
+    with served.api.database.transaction() as connection:
+        training = update(job).where(job.c.campaign == filled_once, job.c.kind == "train")
+        connection.execute(training.values(state="running", error=None, ended_at=None, lease_until=now() + 60))
+    return filled_once

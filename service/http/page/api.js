@@ -53,7 +53,11 @@ async function answered(path, options = {}) {
   throw new ApiError(response.status, problem.detail || `The server answered ${response.status}.`);
 }
 
-export const get = async (path, signal) => (await answered(path, { signal })).json();
+/** `maxAge`: how many seconds old the answer may be, so that many pages that ask at once cost the server what one does. */
+export async function get(path, signal, maxAge = null) {
+  const headers = maxAge === null ? {} : { "Cache-Control": `max-age=${maxAge}` };
+  return (await answered(path, { signal, headers })).json();
+}
 
 export async function patch(path, body) {
   const options = { method: "PATCH", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };

@@ -97,7 +97,7 @@ async function showList(first, signal) {
   for (let campaigns = first; !signal.aborted; ) {
     list.replaceChildren(...campaigns.map(card));
     await new Promise((resolve) => setTimeout(resolve, LIST_EVERY_MS));
-    if (!signal.aborted) campaigns = (await get("/v1/campaigns", signal)).campaigns;
+    if (!signal.aborted) campaigns = (await get("/v1/campaigns", signal, 2)).campaigns;
     if (!first.length && campaigns.length) return show();
   }
 }
@@ -124,9 +124,10 @@ const labelSum = (status) => Object.values(status.labels).reduce((sum, one) => s
 
 async function showCampaign(id, signal) {
   const path = campaignPath(id);
-  const ask = (what) => get(`${path}${what}`, signal);
+  const ask = (what, maxAge = null) => get(`${path}${what}`, signal, maxAge);
+  const again = (what) => ask(what, 1); // `calm` waits for longer than that after what happened
   const [campaign, { rounds }, learning, queue, { jobs }, log] = await Promise.all(
-    ["", "/rounds", "/curve", "/queue", "/jobs", "/events?follow=false"].map(ask),
+    ["", "/rounds", "/curve", "/queue", "/jobs", "/events?follow=false"].map((what) => ask(what)),
   );
   document.title = `${campaign.name} · Postil`;
   const parts = campaignParts(campaign, signal);
@@ -141,11 +142,11 @@ async function showCampaign(id, signal) {
   parts.log(log.events);
 
   const refresh = {
-    curve: calm(async () => { known.learning = await ask("/curve"); known.curve = known.learning.points; parts.curve(known); parts.rounds(known); }, signal),
+    curve: calm(async () => { known.learning = await again("/curve"); known.curve = known.learning.points; parts.curve(known); parts.rounds(known); }, signal),
     measured: calm(async () => refresh.curve(), signal, MEASURED_EVERY_MS),
-    rounds: calm(async () => { known.rounds = (await ask("/rounds")).rounds; parts.rounds(known); }, signal),
-    queue: calm(async () => parts.queue((await ask("/queue")).tasks), signal),
-    campaign: calm(async () => parts.notices(await ask("")), signal),
+    rounds: calm(async () => { known.rounds = (await again("/rounds")).rounds; parts.rounds(known); }, signal),
+    queue: calm(async () => parts.queue((await again("/queue")).tasks), signal),
+    campaign: calm(async () => parts.notices(await again("")), signal),
   };
   parts.changed = refresh.campaign;
   const hear = ({ id: number_, event, data }) => {
@@ -166,7 +167,7 @@ async function showCampaign(id, signal) {
   follow(id, log.events.at(-1)?.id ?? 0, hear, (words) => { connection.textContent = words; }, signal);
 }
 
-/** `work` at most once in `pauseMs`, however often it is asked for. */
+/** `work` at most once in `pauseMs`, however often it is asked for; pages that heard the same do not ask all at once. */
 function calm(work, signal, pauseMs = 1000) {
   let waiting = false;
   return () => {
@@ -179,7 +180,7 @@ function calm(work, signal, pauseMs = 1000) {
       } catch (error) {
         if (!signal.aborted && error.status === 401) showError(error);
       }
-    }, pauseMs);
+    }, pauseMs * (1 + Math.random()));
   };
 }
 
