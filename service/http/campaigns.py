@@ -19,7 +19,7 @@ from service.http.schemas import (
     Strategies,
     StrategyView,
 )
-from service.http.status import view
+from service.http.status import lines, view
 from service.label_studio.problems import problem
 from service.rounds.advance import advance
 from service.store import campaigns, events, jobs
@@ -61,7 +61,7 @@ def list_all(api: Api, token: Token) -> Campaigns:
             for one in campaigns.all_of(connection)
             if token.campaigns is None or one.id in token.campaigns
         ]
-        return Campaigns([view(connection, api.settings, one) for one in found])
+        return Campaigns(lines(connection, found))
 
 
 def show(api: Api, c: str) -> CampaignView:

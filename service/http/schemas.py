@@ -98,8 +98,32 @@ class CampaignView(msgspec.Struct, frozen=True):
     status: Status
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """What a list tells of how a campaign stands; as in Status."""
+
+    phase: str
+    examples: int
+    labels: dict[str, int]
+    annotations: dict[str, int]
+    rounds_done: int
+
+
+class CampaignLine(msgspec.Struct, frozen=True):
+    """One campaign in a list."""
+
+    id: str
+    name: str
+    problem: str
+    labels: list[str]
+    model: str
+    strategy: str
+    paused: bool
+    created_at: float
+    status: Standing
+
+
 class Campaigns(msgspec.Struct, frozen=True):
-    campaigns: list[CampaignView]
+    campaigns: list[CampaignLine]
 
 
 class ShardView(msgspec.Struct, frozen=True):

@@ -1,25 +1,28 @@
 """How a campaign stands, read in one look."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Table, func, select
 
 from service import annotations
 from service.http.schemas import (
+    CampaignLine,
     CampaignView,
     JobView,
     LabelStudioProject,
     QueueCount,
     RoundState,
+    Standing,
     Status,
 )
 from service.records import HEADLINES, Campaign
 from service.rounds.advance import facts
-from service.rounds.decide import phase
+from service.rounds.decide import State, phase
 from service.settings import Settings
-from service.store import jobs
-from service.store.schema import alias, event_log
+from service.store import jobs, labels, selections
+from service.store.schema import alias, annotation, event_log, label, round, selection, shard
 
 WARNINGS = 5
 
@@ -61,6 +64,53 @@ def view(connection: Connection, settings: Settings, campaign: Campaign) -> Camp
         else LabelStudioProject(campaign.project, project_url(settings, campaign.project)),
         status=status(connection, campaign),
     )
+
+
+def lines(connection: Connection, campaigns: Sequence[Campaign]) -> list[CampaignLine]:
+    """What a list tells of campaigns: the same few questions to the database, however many they are."""
+    shards = _grouped(connection, shard, func.sum(shard.c.rows), shard.c.kind, shard.c.state)
+    queues = _grouped(connection, selection, func.count(), selection.c.state)
+    known = _grouped(
+        connection, label, func.count(), label.c.source, label.c.role, where=label.c.ended.is_(None)
+    )
+    answers = _grouped(connection, annotation, func.count(), annotation.c.kind, where=annotation.c.current)
+    done = _grouped(connection, round, func.count(), where=round.c.state == "done")
+    found = []
+    for one in campaigns:
+        rows, queue = shards.get(one.id, {}), queues.get(one.id, {})
+        sealed = rows.get(("pool", "sealed"), 0)
+        state = State(
+            budget=one.budget,
+            paused=one.paused,
+            filling=rows.get(("pool", "filling"), 0),
+            full=frozenset({0} if ("pool", "full") in rows else ()),
+            sealed={0: sealed} if sealed else {},
+            exhausted=bool(sealed) and one.exhausted_rows == sealed,
+            asked=sum(queue.get((state,), 0) for state in selections.ASKED),
+            servable=sum(queue.get((state,), 0) for state in selections.SERVABLE),
+        )
+        standing = Standing(
+            phase=phase(state),
+            examples=sum(number for (kind, _), number in rows.items() if kind == "pool"),
+            labels=labels.by_role(known.get(one.id, {})),
+            annotations={kind: number for (kind,), number in answers.get(one.id, {}).items()},
+            rounds_done=done.get(one.id, {}).get((), 0),
+        )
+        stored = msgspec.structs.asdict(one)
+        fields = {name: stored[name] for name in CampaignLine.__struct_fields__ if name in stored}
+        found.append(CampaignLine(**fields, status=standing))
+    return found
+
+
+def _grouped(
+    connection: Connection, table: Table, value: Any, *by: Any, where: Any = None
+) -> dict[str, dict[tuple[str, ...], int]]:
+    """`value` of a table's rows by campaign, and by the values of columns."""
+    query = select(table.c.campaign, *by, value).group_by(table.c.campaign, *by)
+    found: dict[str, dict[tuple[str, ...], int]] = {}
+    for campaign, *key, number in connection.execute(query if where is None else query.where(where)):
+        found.setdefault(campaign, {})[tuple(key)] = int(number)
+    return found
 
 
 def job_view(row: Row[Any]) -> JobView:

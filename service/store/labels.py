@@ -90,8 +90,14 @@ def snapshot(connection: Connection, campaign: str, version: int) -> list[Row[An
 def count(connection: Connection, campaign: str) -> dict[str, int]:
     """How many labels hold now, by role; imported ones under `import`."""
     group = select(label.c.source, label.c.role, func.count()).where(_current(campaign))
+    rows = connection.execute(group.group_by(label.c.source, label.c.role))
+    return by_role({(source, role): number for source, role, number in rows})
+
+
+def by_role(numbers: Mapping[tuple[str, ...], int]) -> dict[str, int]:
+    """Numbers by (source, role), as `count` has them."""
     counts: dict[str, int] = {}
-    for source, role, number in connection.execute(group.group_by(label.c.source, label.c.role)):
+    for (source, role), number in numbers.items():
         key = "import" if source == "import" else role
         counts[key] = counts.get(key, 0) + number
     return counts

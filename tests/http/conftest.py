@@ -275,5 +275,7 @@ def filled(served: Served, filled_once: str) -> str:
     """The id of a campaign that has all there can be. Its training goes on: no lease lasts from test to test."""
     with served.api.database.transaction() as connection:
         training = update(job).where(job.c.campaign == filled_once, job.c.kind == "train")
-        connection.execute(training.values(state="running", error=None, ended_at=None, lease_until=now() + 60))
+        connection.execute(
+            training.values(state="running", error=None, ended_at=None, lease_until=now() + 60)
+        )
     return filled_once

@@ -1,3 +1,5 @@
+from typing import Any
+
 import httpx
 import pytest
 
@@ -21,6 +23,17 @@ DEFAULTS = {
 }
 
 
+def assert_listed_alike(served: Served, campaign: dict[str, Any]) -> None:
+    """A list tells of it what it tells itself, though less."""
+    (line,) = [
+        one for one in served.http.get("/v1/campaigns").json()["campaigns"] if one["id"] == campaign["id"]
+    ]
+    status = line.pop("status")
+    assert line == {name: campaign[name] for name in line}
+    assert status == {name: campaign["status"][name] for name in status}
+    assert len(status) == 5
+
+
 def test_a_campaign_is_made_with_defaults_and_shown(served: Served) -> None:
     made = served.campaign(labels=["a", "b", "c"])
     assert DEFAULTS.items() <= made.items()
@@ -42,7 +55,7 @@ def test_a_campaign_is_made_with_defaults_and_shown(served: Served) -> None:
     }
     for c in (made["id"], made["name"]):
         assert served.http.get(f"/v1/campaigns/{c}").json() == made
-    assert made in served.http.get("/v1/campaigns").json()["campaigns"]
+    assert_listed_alike(served, made)
 
 
 def test_a_new_campaign_has_its_sync_job(served: Served) -> None:

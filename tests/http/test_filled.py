@@ -13,6 +13,7 @@ from service import annotations, curve
 from service.measure.intervals import wilson
 from service.store import campaigns
 from tests.http.conftest import MEASURED, ROUNDS, TOPICS, Served, fill
+from tests.http.test_campaigns import assert_listed_alike
 
 
 def get(served: Served, campaign: str, path: str = "") -> Any:
@@ -262,3 +263,12 @@ def test_exports_that_there_are_not(served: Served, filled: str, query: str) -> 
 def test_an_export_reaches_only_whom_it_should(served: Served, filled: str) -> None:
     for path in ("export", "adapters/1", "queue"):
         assert httpx.get(f"{served.url}/v1/campaigns/{filled}/{path}").status_code == 401
+
+
+def test_a_list_tells_the_same(served: Served, filled: str) -> None:
+    path = f"/v1/campaigns/{filled}"
+    assert_listed_alike(served, served.http.get(path).json())
+    assert served.post_lines(f"{path}/pool", '{"text": "one more, not sealed yet"}\n').status_code == 200
+    for change in ({"budget": 1}, {"paused": True}, {"paused": False, "budget": None}):
+        assert_listed_alike(served, served.http.patch(path, json=change).json())
+    served.http.patch(path, json={"budget": 600})
