@@ -3,6 +3,7 @@
 #   make demo [EXIT=1] [ROUNDS=3] [POOL=texts.jsonl] [LABELS=a,b,c]
 #   make test [ARGS='-k words tests/store']     make check      make fix
 #   make chaos [ARGS='--database postgresql --faults 50 --campaigns 6 --seed 1']
+#   make audit
 #   make fuzz [ARGS='--minutes 20 --seed 1']
 #   make up                                     make clean
 #   make bench-labels DATA=folder [OUT=folder] [ARGS='--set banking77 --seeds 3']
@@ -26,7 +27,7 @@ OUT ?= .postil/bench-labels
 
 benches := $(addprefix bench-,labels selection ingest scoring training workers round scale setup)
 
-.PHONY: demo test chaos fuzz up $(benches) check fix clean setup label-studio chromium postgresql
+.PHONY: demo test chaos fuzz audit up $(benches) check fix clean setup label-studio chromium postgresql
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -41,6 +42,12 @@ test: setup label-studio chromium postgresql
 
 chaos: setup label-studio postgresql
 	@OMP_NUM_THREADS=1 $(bin)/python -m tests.chaos $(ARGS)
+
+# Known advisories against what is pinned, as PyPI tells them; in an environment of its own.
+audit: setup
+	@$(PYTHON) -m venv .postil/venvs/audit
+	@.postil/venvs/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	.postil/venvs/audit/bin/pip-audit --strict --disable-pip --no-deps -r constraints.txt -r service/stack/label-studio.txt
 
 fuzz: setup
 	@$(pip) -e '.[worker,dev,fuzz]'

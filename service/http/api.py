@@ -1,5 +1,6 @@
 """What every handler holds: the store, the files, the doorbell, and the events' poller."""
 
+import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
@@ -22,7 +23,9 @@ from service.store import campaigns
 from service.store.database import Database
 
 UPLOADS = 8
-"""Uploads that are read at the same time, each by a thread of its own; others wait."""
+"""Uploads that are taken at the same time, each by a thread of its own; others wait."""
+READING = 2
+"""Of these, so many are worked at in the same instant: more would only keep the event loop from its turn."""
 
 
 class Api:
@@ -46,6 +49,7 @@ class Api:
         self.packers = Packers()
         self.shared = Shared()
         self.upload_limit = anyio.CapacityLimiter(UPLOADS)
+        self.upload_turns = threading.Semaphore(READING)
 
     @contextmanager
     def changing(self, c: str) -> Iterator[tuple[Connection, Campaign]]:

@@ -94,10 +94,11 @@ def _take(
             uploads.touch(connection, begun.id, msgspec.to_builtins(receipt))
 
     try:
-        chunks = compression.unpacked(_chunks(api, begun, request), encoding)
-        packing = api.packers.in_order
-        lines = read_many(chunks, form, campaign.text_field, text_required, campaign.problem, packing)
-        ingest(lines, receipt, commit)
+        with api.upload_turns:
+            chunks = compression.unpacked(_chunks(api, begun, request), encoding)
+            packing = api.packers.in_order
+            lines = read_many(chunks, form, campaign.text_field, text_required, campaign.problem, packing)
+            ingest(lines, receipt, commit)
     except BaseException:
         # What the last batch's transaction wrote into the row is what is stored.
         _end(api, campaign, begun, "broken", None)
@@ -107,7 +108,7 @@ def _take(
 
 
 def _chunks(api: Api, begun: Upload, request: Request) -> Iterator[bytes]:
-    """An empty one where nothing came for QUIET_S."""
+    """An empty one where nothing came for QUIET_S. Who waits for the sender lets other uploads have their turn."""
     more = True
 
     async def next_chunk() -> bytes:
@@ -123,7 +124,11 @@ def _chunks(api: Api, begun: Upload, request: Request) -> Iterator[bytes]:
 
     touched = time.monotonic()
     while more:
-        chunk = anyio.from_thread.run(next_chunk)
+        api.upload_turns.release()
+        try:
+            chunk = anyio.from_thread.run(next_chunk)
+        finally:
+            api.upload_turns.acquire()
         if chunk and time.monotonic() - touched > TOUCH_S:
             with api.database.transaction() as connection:
                 uploads.touch(connection, begun.id)
