@@ -2,6 +2,7 @@
 #
 #   make demo [EXIT=1] [ROUNDS=3] [POOL=texts.jsonl] [LABELS=a,b,c]
 #   make test [ARGS='-k words tests/store']     make check      make fix
+#   make test ARGS='tests/http --database postgresql'
 #   make chaos [ARGS='--database postgresql --faults 50 --campaigns 6 --seed 1']
 #   make audit
 #   make fuzz [ARGS='--minutes 20 --seed 1']

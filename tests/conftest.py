@@ -30,6 +30,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=["sqlite", "postgresql"],
+        default="sqlite",
+        help="what the tests of the API stand on (those of the store stand on both)",
+    )
+
+
 def missing(reason: str) -> NoReturn:
     """Skip the test; in CI, where every part has to be there, fail it."""
     if os.environ.get("CI", "").lower() in ("1", "true"):

@@ -54,7 +54,7 @@ def test_what_comes_back_is_what_there_was(
     finally:
         over.set()
         thread.join()
-    anew = replace(served.settings, data=str(tmp_path / "data"))
+    anew = replace(served.settings, data=str(tmp_path / "data"), database_url="")
     if into == "several machines":
         database_url = request.getfixturevalue("postgresql").empty()
         files_url = request.getfixturevalue("object_store").new()

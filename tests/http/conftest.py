@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,14 @@ def run(settings: Settings) -> tuple[str, Api, Running]:
 
 
 @pytest.fixture(scope="session")
-def served(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(
+    valkey: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Served]:
     """One server for all tests of the API: each test makes its own campaigns."""
     folder = tmp_path_factory.mktemp("api")
     settings = Settings(data=str(folder), redis_url=valkey, label_studio_url="http://127.0.0.1:9")
+    if request.config.getoption("--database") == "postgresql":
+        settings = replace(settings, database_url=request.getfixturevalue("postgresql").empty())
     url, api, running = run(settings)
     token = (Path(folder) / "token").read_text().strip()
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as http:
