@@ -10,7 +10,7 @@
 #   make bench-labels DATA=folder [OUT=folder] [ARGS='--set banking77 --seeds 3']
 #   make bench-selection [ARGS='--rows 100000 --strategy badge,k_center']
 #   make bench-scoring | bench-training | bench-workers | bench-round | bench-scale [DATA=folder of a set] [ARGS='--threads 1']
-#   make bench-ingest [ARGS='--rows 100000 --repeats 1']
+#   make bench-ingest [ARGS='--rows 100000 --repeats 1']     make bench-load [ARGS='--pools 5']
 #
 # PYTHON        the interpreter .venv is made with
 # TORCH_INDEX   a package index with builds of PyTorch for the CPU, or for your CUDA, asked besides the usual one
@@ -26,7 +26,7 @@ pip := $(bin)/python -m pip install --quiet --disable-pip-version-check -c const
 
 OUT ?= .postil/bench-labels
 
-benches := $(addprefix bench-,labels selection ingest scoring training workers round scale setup)
+benches := $(addprefix bench-,labels selection ingest scoring training workers round scale load setup)
 
 .PHONY: demo test chaos fuzz audit up $(benches) check fix clean setup label-studio chromium postgresql
 .DELETE_ON_ERROR:
@@ -58,7 +58,7 @@ bench-labels: setup
 	@$(bin)/python -m tests.bench.labels '$(DATA)' --out '$(OUT)' $(ARGS)
 
 bench-selection bench-scoring bench-training bench-round: bench-setup
-bench-round bench-scale: label-studio
+bench-round bench-scale bench-load: label-studio
 
 $(filter-out bench-labels bench-setup,$(benches)): bench-%: setup
 	@HF_HUB_OFFLINE=1 $(bin)/python -m tests.bench.$* $(DATA) $(ARGS)

@@ -5,6 +5,7 @@ how often stands in SQL.
 """
 
 import logging
+import os
 import signal
 import threading
 from types import FrameType
@@ -22,6 +23,8 @@ from workers.context import Context
 from workers.held import Held
 
 HEARTBEAT_S = 5.0
+NICENESS = 5
+"""Of a worker that computes for long: where processors are few, people are answered first."""
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +83,7 @@ def run(settings: Settings, queue: str) -> None:
     if queue == "gpu":
         import torch
 
+        os.nice(NICENESS)
         torch.set_num_threads(settings.worker_threads)
     context = Context(settings)
     door.open_(context, queue)

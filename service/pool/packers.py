@@ -13,6 +13,7 @@ from service.pool.packed import Packed
 
 LARGE_BYTES = 1 << 16
 """A block below this, as a small or slow sender's are, is read at once."""
+NICENESS = 5
 AHEAD = 12
 """Blocks of one upload that are being read, or wait for it."""
 
@@ -69,7 +70,8 @@ class Packers:
 
 
 def _follow_parent() -> None:
-    """The process ends with its parent, however that dies, and not by a terminal's Ctrl-C."""
+    """The process ends with its parent, however that dies, and not by a terminal's Ctrl-C; it gives way to others."""
+    os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

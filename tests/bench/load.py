@@ -146,14 +146,8 @@ def measure(world: World, read: texts.Texts, asked: argparse.Namespace) -> dict[
                 answered.over.set()
                 answered.join()
                 world.assert_nothing_lost(first, project)
+                newest = {c: _newest(world, c) for c in {*shown}}
                 time.sleep(5.0)
-                newest = {
-                    c: max(
-                        (one["id"] for one in world.get(f"/v1/campaigns/{c}/events?follow=false")["events"]),
-                        default=0,
-                    )
-                    for c in {*shown}
-                }
                 found["dashboards"] = watching.ask(newest)
     found["answers"] = {"given": answered.given, "in_vain": answered.in_vain, "ms": _spread(answered.seconds)}
     assert sum(receipts) == asked.pools * asked.rows

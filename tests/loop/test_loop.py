@@ -1,5 +1,6 @@
 """Campaigns from the first POST to the last round, on the real API, workers, Valkey and Label Studio."""
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -193,3 +194,9 @@ def test_pause_changes_in_flight_and_the_end_of_the_pool(
     world.assert_nothing_lost(campaign, project)
     world.wait(lambda: world.last_round(campaign).get("labels") == len(pool), "the last round")
     assert world.rounds(campaign)[-1]["strategy"] == "entropy"
+
+
+def test_who_computes_for_long_gives_way_to_who_answers(world: World) -> None:
+    states = world.stack.states()
+    niceness = {name: os.getpriority(os.PRIO_PROCESS, one.pid or 0) for name, one in states.items()}
+    assert niceness["worker-gpu"] > niceness["api"] == niceness["worker-sync"] == niceness["label-studio"]
