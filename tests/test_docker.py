@@ -119,7 +119,7 @@ def test_an_image_is_small_pinned_and_not_root(name: str) -> None:
 
 def test_only_the_worker_has_torch() -> None:
     assert "torch" not in (DOCKER / "Dockerfile.api").read_text().replace("without PyTorch", "").lower()
-    assert "'.[worker,postgresql,bucket]'" in (DOCKER / "Dockerfile.worker").read_text()
+    assert "'.[worker,postgresql,bucket,otel]'" in (DOCKER / "Dockerfile.worker").read_text()
 
 
 def test_the_gpu_file_only_adds_to_the_gpu_worker() -> None:
