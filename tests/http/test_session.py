@@ -6,6 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select, update
 
+from service.http import auth
 from service.store import sessions
 from service.store.database import now
 from service.store.schema import session as table
@@ -63,7 +64,9 @@ def test_what_another_session_was_told_is_of_no_use(served: Served, page: httpx.
     assert page.post("/v1/tokens", headers={"X-CSRF-Token": other["csrf"]}, json={}).status_code == 403
 
 
-def test_signing_out_ends_it(served: Served, page: httpx.Client) -> None:
+def test_signing_out_ends_it(served: Served, page: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "REMEMBERED_S", 0.5)
+    page.get("/v1/campaigns")
     cookies = dict(page.cookies)
     assert page.delete("/v1/session").status_code == 204
     assert dict(page.cookies) == {}
