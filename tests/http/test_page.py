@@ -137,6 +137,16 @@ def test_pause_and_resume(served: Served, visited: Visit) -> None:
     assert served.http.get(f"/v1/campaigns/{c}").json()["paused"] is False
 
 
+def test_a_campaign_that_is_deleted_is_told(served: Served, visited: Visit) -> None:
+    page, c = visited.page, served.campaign()["id"]
+    sign_in(served, page, c)
+    expect(page.locator("[aria-live=polite]")).to_have_text("waiting for a pool")
+    with page.expect_console_message(lambda one: "404" in one.text):  # the browser tells of it, too
+        assert served.http.delete(f"/v1/campaigns/{c}").status_code == 204
+    expect(page.get_by_text("Deleted")).to_be_visible()
+    visited.wrong.clear()
+
+
 def test_the_token_leaves_the_address_and_no_script_can_read_what_stands_for_it(
     served: Served, filled: str, visited: Visit
 ) -> None:

@@ -89,6 +89,7 @@ export async function follow(campaign, after, hear, state, signal) {
     } catch (error) {
       if (signal.aborted) return;
       if (error.status === 401) return state("Signed out");
+      if (error.status === 404) return state("Deleted");
     }
     state("Connecting …");
     await new Promise((resolve) => setTimeout(resolve, 1000 * pause));
