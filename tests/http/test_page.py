@@ -143,7 +143,7 @@ def test_a_campaign_that_is_deleted_is_told(served: Served, visited: Visit) -> N
     expect(page.locator("[aria-live=polite]")).to_have_text("waiting for a pool")
     with page.expect_console_message(lambda one: "404" in one.text):  # the browser tells of it, too
         assert served.http.delete(f"/v1/campaigns/{c}").status_code == 204
-    expect(page.get_by_text("Deleted")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("Deleted")
     visited.wrong.clear()
 
 
