@@ -6,25 +6,11 @@ from sqlalchemy import Connection, delete, func, select
 
 from service.store import campaigns
 from service.store.database import Database, now
-from service.store.schema import (
-    alias,
-    annotation,
-    campaign,
-    encoding,
-    event_log,
-    job,
-    label,
-    round,
-    score,
-    selection,
-    shard,
-    staged,
-    upload,
-)
+from service.store.schema import campaign, encoding, event_log, job, metadata, shard, upload
 
 KEPT_EVENTS = 200
 """The newest of a campaign stay, however old."""
-_PARTS = alias, annotation, event_log, job, label, round, score, selection, shard, staged, upload
+_PARTS = [table for table in metadata.tables.values() if "campaign" in table.c]
 
 log = logging.getLogger(__name__)
 

@@ -17,14 +17,13 @@ from rq.exceptions import DeserializationError
 from rq.job import Job
 
 from service import doorbell, logs, tracing
+from service.pool.packers import NICENESS
 from service.settings import Settings
 from workers import door, vitals
 from workers.context import Context
 from workers.held import Held
 
 HEARTBEAT_S = 5.0
-NICENESS = 5
-"""Of a worker that computes for long: where processors are few, people are answered first."""
 
 log = logging.getLogger(__name__)
 

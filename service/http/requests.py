@@ -30,7 +30,8 @@ class Requests:
             await self.app(scope, receive, send)
             return
         metrics: Metrics = scope["app"].state.api.metrics
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         id_ = given if _ID.fullmatch(given) else secrets.token_hex(8)
         begun, answered = time.perf_counter(), False
 
@@ -52,7 +53,7 @@ class Requests:
         facts = {"http.request.method": scope["method"], "url.path": scope["path"], "postil.request": id_}
         with (
             logs.about(request=id_),
-            tracing.span(scope["method"], facts, server=True, parent=Headers(scope=scope)) as span,
+            tracing.span(scope["method"], facts, server=True, parent=headers) as span,
         ):
             try:
                 await self.app(scope, receive, told)

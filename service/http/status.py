@@ -77,7 +77,8 @@ def lines(connection: Connection, campaigns: Sequence[Campaign]) -> list[Campaig
     done = _grouped(connection, round, func.count(), where=round.c.state == "done")
     found = []
     for one in campaigns:
-        rows, queue = shards.get(one.id, {}), queues.get(one.id, {})
+        rows = shards.get(one.id, {})
+        queue = {state: number for (state,), number in queues.get(one.id, {}).items()}
         sealed = rows.get(("pool", "sealed"), 0)
         state = State(
             budget=one.budget,
@@ -86,8 +87,8 @@ def lines(connection: Connection, campaigns: Sequence[Campaign]) -> list[Campaig
             full=frozenset({0} if ("pool", "full") in rows else ()),
             sealed={0: sealed} if sealed else {},
             exhausted=bool(sealed) and one.exhausted_rows == sealed,
-            asked=sum(queue.get((state,), 0) for state in selections.ASKED),
-            servable=sum(queue.get((state,), 0) for state in selections.SERVABLE),
+            asked=selections.total(queue, selections.ASKED),
+            servable=selections.total(queue, selections.SERVABLE),
         )
         standing = Standing(
             phase=phase(state),

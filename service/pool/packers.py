@@ -14,6 +14,7 @@ from service.pool.packed import Packed
 LARGE_BYTES = 1 << 16
 """A block below this, as a small or slow sender's are, is read at once."""
 NICENESS = 5
+"""Of processes that compute for long: where processors are few, people are answered first."""
 AHEAD = 12
 """Blocks of one upload that are being read, or wait for it."""
 

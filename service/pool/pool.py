@@ -259,15 +259,11 @@ def sealed(connection: Connection, campaign: str, number: int, content: str) -> 
     connection.execute(delete(staged).where(staged.c.campaign == campaign, staged.c.shard == number))
 
 
-def every_shard(connection: Connection, campaign: str) -> list[Row[Any]]:
-    """Rows of the table `shard`, of pool and test set, by number."""
+def all_shards(connection: Connection, campaign: str, kind: Kind | None = "pool") -> list[Row[Any]]:
+    """Rows of the table `shard`, by number; None: of either kind."""
     query = select(shard).where(shard.c.campaign == campaign)
-    return list(connection.execute(query.order_by(shard.c.number)))
-
-
-def all_shards(connection: Connection, campaign: str, kind: Kind = "pool") -> list[Row[Any]]:
-    """Rows of the table `shard`, by number."""
-    query = select(shard).where(shard.c.campaign == campaign, shard.c.kind == kind)
+    if kind is not None:
+        query = query.where(shard.c.kind == kind)
     return list(connection.execute(query.order_by(shard.c.number)))
 
 

@@ -102,8 +102,8 @@ class Facts:
             encoded=self.encoded,
             exhausted=bool(pool_rows) and campaign.exhausted_rows == pool_rows,
             batches=campaign.batches,
-            asked=sum(self.queue.get(state, 0) for state in selections.ASKED),
-            servable=sum(self.queue.get(state, 0) for state in selections.SERVABLE),
+            asked=selections.total(self.queue, selections.ASKED),
+            servable=selections.total(self.queue, selections.SERVABLE),
             labels=sum(number for role, number in self.labels.items() if role != "hold-out"),
             label_version=campaign.label_version,
             changes=self.changes,
@@ -118,7 +118,7 @@ def facts(connection: Connection, campaign: Campaign) -> Facts:
     last = rounds.newest(connection, campaign.id)
     return Facts(
         campaign=campaign,
-        shards=pool.every_shard(connection, campaign.id),
+        shards=pool.all_shards(connection, campaign.id, None),
         queue=selections.counts(connection, campaign.id),
         labels=labels.count(connection, campaign.id),
         rounds=rounds.states(connection, campaign.id),

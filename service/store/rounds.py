@@ -58,13 +58,9 @@ def states(connection: Connection, campaign: str) -> dict[int, str]:
     return {row.number: row.state for row in connection.execute(query.order_by(round.c.number))}
 
 
-def newest(
-    connection: Connection, campaign: str, state: str | None = None, ranked: bool = False
-) -> Row[Any] | None:
-    """The last round; the last one in a state; the last one that ordered the queue."""
+def newest(connection: Connection, campaign: str, ranked: bool = False) -> Row[Any] | None:
+    """The last round, or the last one that ordered the queue."""
     query = select(round).where(round.c.campaign == campaign)
-    if state is not None:
-        query = query.where(round.c.state == state)
     if ranked:
         query = query.where(round.c.ranked_at.is_not(None))
     return connection.execute(query.order_by(round.c.number.desc()).limit(1)).first()

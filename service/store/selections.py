@@ -132,3 +132,8 @@ def counts(connection: Connection, campaign: str) -> dict[str, int]:
     """How many there are in each state."""
     query = select(selection.c.state, func.count().label("number")).where(selection.c.campaign == campaign)
     return {row.state: row.number for row in connection.execute(query.group_by(selection.c.state))}
+
+
+def total(numbers: Mapping[str, int], states: Iterable[str]) -> int:
+    """Of numbers by state, as `counts` has them, those of these states together."""
+    return sum(numbers.get(state, 0) for state in states)

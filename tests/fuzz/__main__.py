@@ -17,9 +17,8 @@ from pathlib import Path
 
 from service.settings import Settings
 from tests.fuzz import routes
-from tests.server import serving
+from tests.server import MOST_MIB, serving
 
-MOST_MIB = 300
 INPUT_S = 20
 
 

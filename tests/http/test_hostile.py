@@ -14,13 +14,11 @@ import pytest
 
 from service.label_studio.problems import problem
 from service.store import campaigns
-from tests.server import Server, serving
+from tests.server import MOST_MIB, Server, serving
 
 MIB = 1 << 20
 GOOD = b'{"text": "a good line"}\n'
 JSONL, CSV, PARQUET = "application/x-ndjson", "text/csv", "application/vnd.apache.parquet"
-MOST_MIB = 300
-"""What the API's process may ever take."""
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ next one. Nothing here deletes what somebody may have open.
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -114,7 +115,7 @@ def _pull(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
     news = 0
     since = datetime.fromisoformat(campaign.cursor) if campaign.cursor else None
     for page in client.changed_tasks(campaign.project or 0, since):
-        given = [_given(task, one) for task in page for one in task.annotations]
+        given = _given(page)
         with held.step() as connection:
             taken = annotations.take(connection, campaign, given, asks.from_result)
             annotations.forget(connection, campaign, {one.id for one in given}, [task.id for task in page])
@@ -123,18 +124,22 @@ def _pull(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
     return news
 
 
-def _given(task: ChangedTask, one: Any) -> Given:
-    return Given(
-        id=one.id,
-        task=task.id,
-        ext_id=task.ext_id,
-        result=one.result,
-        skipped=one.was_cancelled,
-        annotator=one.completed_by,
-        made_at=one.created_at.isoformat(),
-        revision=one.updated_at.isoformat(),
-        lead_time=one.lead_time,
-    )
+def _given(page: Iterable[ChangedTask]) -> list[Given]:
+    return [
+        Given(
+            id=one.id,
+            task=task.id,
+            ext_id=task.ext_id,
+            result=one.result,
+            skipped=one.was_cancelled,
+            annotator=one.completed_by,
+            made_at=one.created_at.isoformat(),
+            revision=one.updated_at.isoformat(),
+            lead_time=one.lead_time,
+        )
+        for task in page
+        for one in task.annotations
+    ]
 
 
 def _sweep(held: Held, client: Client, campaign: Campaign, asks: Problem) -> None:
@@ -163,9 +168,8 @@ def _sweep(held: Held, client: Client, campaign: Campaign, asks: Problem) -> Non
         if any((one, at.isoformat()) not in known for one, at in task.annotations.items())
     ]
     for page in client.tasks(campaign.project or 0, missed):
-        given = [_given(task, one) for task in page for one in task.annotations]
         with held.step() as connection:
-            annotations.take(connection, campaign, given, asks.from_result)
+            annotations.take(connection, campaign, _given(page), asks.from_result)
     client.delete_unstarted(campaign.project or 0, strays)
     _forget_versions(held, client, campaign)
 

@@ -124,10 +124,10 @@ const labelSum = (status) => Object.values(status.labels).reduce((sum, one) => s
 
 async function showCampaign(id, signal) {
   const path = campaignPath(id);
-  const ask = (what, maxAge = null) => get(`${path}${what}`, signal, maxAge);
-  const again = (what) => ask(what, 1); // `calm` waits for longer than that after what happened
+  const ask = (what) => get(`${path}${what}`, signal);
+  const again = (what) => get(`${path}${what}`, signal, 1); // `calm` waits for longer than that after what happened
   const [campaign, { rounds }, learning, queue, { jobs }, log] = await Promise.all(
-    ["", "/rounds", "/curve", "/queue", "/jobs", "/events?follow=false"].map((what) => ask(what)),
+    ["", "/rounds", "/curve", "/queue", "/jobs", "/events?follow=false"].map(ask),
   );
   document.title = `${campaign.name} · Postil`;
   const parts = campaignParts(campaign, signal);
