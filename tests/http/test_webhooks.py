@@ -4,7 +4,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from service.store import campaigns
+from service.store import campaigns, jobs
 from service.store.database import now
 from service.store.schema import campaign as campaign_table
 from service.store.schema import job
@@ -15,10 +15,10 @@ SECRET = {"X-Postil-Secret": "s3cret"}
 
 @pytest.fixture
 def c(served: Served) -> str:
-    """A campaign whose sync job is not due for an hour."""
+    """A campaign whose sync job is not due for as long as any job waits: later would be taken for a clock put back."""
     id_: str = served.campaign()["id"]
     with served.api.database.transaction() as connection:
-        connection.execute(update(job).where(job.c.campaign == id_).values(not_before=now() + 3600))
+        connection.execute(update(job).where(job.c.campaign == id_).values(not_before=now() + jobs.LONGEST_WAIT_S))
         digest = hashlib.sha256(b"s3cret").hexdigest()
         campaigns.change(connection, id_, webhook_hash=digest, swept_at=5.0)
     return id_
@@ -27,10 +27,8 @@ def c(served: Served) -> str:
 def waits(served: Served, c: str) -> tuple[bool, float | None]:
     """(whether the sync job still waits, when deletions were last looked for)."""
     with served.api.database.reading() as connection:
-        due = connection.execute(
-            select(job.c.not_before > now() + 60).where(job.c.campaign == c)
-        ).scalar_one()
-        return bool(due), campaigns.get(connection, c).swept_at
+        still = connection.execute(select(job.c.not_before > now()).where(job.c.campaign == c)).scalar_one()
+        return bool(still), campaigns.get(connection, c).swept_at
 
 
 @pytest.mark.parametrize(
