@@ -56,7 +56,7 @@ class Vitals(msgspec.Struct, frozen=True):
     worker: str
     queue: str
     memory: dict[str, int]
-    """Bytes: resident; with a GPU gpu (taken by the worker), gpu_free and gpu_total, too."""
+    """Bytes: resident; with GPUs gpu (taken by the worker), gpu_free and gpu_total, of all together, too."""
 
 
 class Doorbell:

@@ -33,7 +33,7 @@ class Context:
             from workers.device import best
             from workers.encoder import Encoder  # torch is for GPU workers only
 
-            self._encoders[model] = Encoder.load(model, best())
+            self._encoders[model] = Encoder.load(model, *best())
         return self._encoders[model]
 
     def fitted(self, encoder: "Encoder", name: str) -> "Fitted | Tagger":

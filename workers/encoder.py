@@ -1,10 +1,17 @@
-"""A resident Hugging Face encoder: texts to tokens, tokens to embeddings. It is never changed once loaded."""
+"""A resident Hugging Face encoder: texts to tokens, tokens to embeddings. It is never changed once loaded.
+
+Where there are several GPUs each has a copy. Kernels are queued on one while another computes, so that one thread
+keeps all of them at work.
+"""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from itertools import cycle
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +36,7 @@ Network = Callable[[Tensor, Tensor], Tensor]
 """(ids (n, longest), mask true on tokens) -> outputs (n, longest, d)."""
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +54,12 @@ class Encoder:
     max_length: int
     linears: Mapping[str, Tensor]
     """Name -> weight (out, in), float32, of every linear layer below the pooling: what LoRA can adapt."""
+    copies: "tuple[Encoder, ...]" = ()
+    """The same encoder on further devices."""
 
     @classmethod
-    def load(cls, model: str, device: Device = CPU) -> "Encoder":
-        """Load `model`, a hub name or a folder, from safetensors and without remote code.
+    def load(cls, model: str, device: Device = CPU, *further: Device) -> "Encoder":
+        """Load `model`, a hub name or a folder, from safetensors and without remote code, onto each device.
 
         Raises Invalid where it cannot be had or is no encoder with a fast tokenizer.
         """
@@ -88,17 +98,32 @@ class Encoder:
             raise Invalid(f"the model {model!r} is not an encoder of linear layers: choose another", "model")
         positions = getattr(network.config, "max_position_embeddings", None) or MAX_LENGTH
         max_length = min(MAX_LENGTH, positions, tokenizer.model_max_length)
-        return cls(
+        loaded = cls(
             name=model,
             key=_key(network, tokenizer, max_length),
             device=device,
-            model=network.to(device.name, device.dtype),
+            model=network,
             tokenizer=tokenizer,
             dimension=network.config.hidden_size,
             max_length=max_length,
-            # Where the model runs in bfloat16 these are kept aside: adding LoRA to rounded weights would drift.
-            linears={name: weight.to(device.name) for name, weight in linears.items()},
+            linears=linears,
         )
+        copies = tuple(replace(loaded, model=deepcopy(network))._to(other) for other in further)
+        return replace(loaded._to(device), copies=copies)
+
+    def _to(self, device: Device) -> "Encoder":
+        return replace(
+            self,
+            device=device,
+            model=self.model.to(device.name, device.dtype),
+            # Where the model runs in bfloat16 these are kept aside: adding LoRA to rounded weights would drift.
+            linears={name: weight.to(device.name) for name, weight in self.linears.items()},
+        )
+
+    @property
+    def everywhere(self) -> "tuple[Encoder, ...]":
+        """On each device, this one first."""
+        return self, *self.copies
 
     @property
     def padding(self) -> int:
@@ -149,10 +174,27 @@ class Encoder:
     ) -> Iterator[tuple[Rows, Tensor]]:
         """(positions in `rows`, their embeddings) batch by batch, sorted by length; `rows` None: all of them."""
         every = np.arange(len(tokens)) if rows is None else np.asarray(rows, np.int64)
-        network = self.scorer(weights)
-        for batch in by_length(tokens.lengths[every], self.device.budget):
+        batches = by_length(tokens.lengths[every], self.device.budget)
+        return self.over(batches, lambda on, batch, by: on.forward(tokens, every[batch], by), weights)
+
+    def over(
+        self,
+        batches: Iterable[Rows],
+        one: "Callable[[Encoder, Rows, Network], T]",
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> Iterator[tuple[Rows, T]]:
+        """(batch, what `one` makes of it without gradients) in order, the devices by turns, each with a batch."""
+        hands = [
+            (on, on.scorer({name: weight.to(on.device.name) for name, weight in (weights or {}).items()}))
+            for on in self.everywhere
+        ]
+        ahead: deque[tuple[Rows, T]] = deque()
+        for batch, (on, network) in zip(batches, cycle(hands), strict=False):
             with torch.inference_mode():
-                yield batch, self.forward(tokens, every[batch], network)
+                ahead.append((batch, one(on, batch, network)))
+            if len(ahead) == len(hands):
+                yield ahead.popleft()
+        yield from ahead
 
     def embed(
         self,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -27,6 +28,9 @@ from workers.tokens import Tokens, concat
 
 Matrices = dict[str, tuple[Tensor, Tensor]]
 """Layer name -> A (rank, in), B (out, rank)."""
+SHARE_TOKENS = 512
+"""With less to do a GPU waits for its next kernel, and a second one with it. An estimate: no machine with two GPUs was
+at hand to measure it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +91,13 @@ def train(
         sources.append(_Source(corpus.tokens.take(pseudo[0][known]), targets, its, device))
     batches = shuffled([source.tokens.lengths for source in sources], recipe.batch, rng)
     # Plain products instead of fused attention: faster backward on a CPU, and the same result every time on CUDA.
-    with sdpa_kernel(SDPBackend.MATH), beside(encoder, lora, recipe):
+    with sdpa_kernel(SDPBackend.MATH):
         for _ in range(steps):
             optimizer.zero_grad()
             parts = [source.take(rows) for source, rows in zip(sources, next(batches), strict=True)]
             texts, wanted, shares = zip(*parts, strict=True)
             together = concat(texts)
-            e = encoder.forward(together, np.arange(len(together)))
+            e = spread(encoder, lora, recipe, together.lengths, partial(_embed, together))
             z = recipe.scale * (e @ weight.T + bias) + absent
             torch.autograd.backward(cross_entropy(z, torch.cat(wanted), torch.cat(shares)))
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
@@ -133,8 +137,34 @@ class _Source:
         return self.tokens.take(rows), self.targets[at], self.weights[at] / len(rows)
 
 
+def _embed(tokens: Tokens, encoder: Encoder, rows: NDArray[np.int64]) -> Tensor:
+    return encoder.forward(tokens, rows)
+
+
+def spread(
+    encoder: Encoder,
+    lora: Matrices,
+    recipe: Recipe,
+    lengths: NDArray[np.int64],
+    one: Callable[[Encoder, NDArray[np.int64]], Tensor],
+) -> Tensor:
+    """What `one` makes of a batch's texts, of `lengths` (n,) in tokens, with LoRA beside the layers, for gradients.
+
+    Each of the encoder's devices takes a share of the texts, as many devices as have SHARE_TOKENS to do; autograd
+    copies A and B there, brings the outputs back to the first device, and sums the gradients. Batch and result are
+    those of one device, but for rounding.
+    """
+    parts = min(len(encoder.everywhere), len(lengths), max(1, int(lengths.sum()) // SHARE_TOKENS))
+    outputs = []
+    for on, rows in zip(encoder.everywhere, np.array_split(np.arange(len(lengths)), parts), strict=False):
+        there = {name: (a.to(on.device.name), b.to(on.device.name)) for name, (a, b) in lora.items()}
+        with _beside(on, there, recipe):
+            outputs.append(one(on, rows).to(encoder.device.name))
+    return torch.cat(outputs)
+
+
 @contextmanager
-def beside(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: Recipe) -> Iterator[None]:
+def _beside(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: Recipe) -> Iterator[None]:
     """The encoder's layers with LoRA while this lasts, for gradients of A and B."""
     factor = recipe.alpha / recipe.rank
 

@@ -10,6 +10,7 @@ No SQL, no files: arrays in and out (`workers.adapter` reads and writes what is 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -252,14 +253,15 @@ def _train(
     )
     batches = shuffled([aligned.tokens.lengths], recipe.batch, rng)
     # Plain products instead of fused attention: see `lora.train`.
-    with sdpa_kernel(SDPBackend.MATH), lora.beside(encoder, matrices, recipe):
+    with sdpa_kernel(SDPBackend.MATH):
         for _ in range(steps if len(present) else 0):
             (rows,) = next(batches)
             part = aligned.take(rows)
             labels = torch.from_numpy(compact[aligned.places(rows)]).to(device)
             shares = np.repeat(lesson.weights[rows], np.diff(part.offsets))
             optimizer.zero_grad()
-            z = recipe.scale * (_states(encoder, part) @ weight.T + bias)
+            states = lora.spread(encoder, matrices, recipe, part.tokens.lengths, partial(_states, part))
+            z = recipe.scale * (states @ weight.T + bias)
             each = cross_entropy(
                 z, labels, ignore_index=UNKNOWN, reduction="none", label_smoothing=recipe.smoothing
             )
@@ -277,25 +279,22 @@ def _train(
     return _Model(matrices, whole, absent)
 
 
-def _states(encoder: Encoder, aligned: Aligned, network: Network | None = None) -> Tensor:
-    """(m, d) float32, of length 1: the outputs for the tokens that have a tag, of one padded batch."""
-    states, mask = encoder.states(aligned.tokens, np.arange(len(aligned)), network)
-    return normalize(states[mask][torch.from_numpy(aligned.at).to(states.device)], dim=1)
+def _states(aligned: Aligned, encoder: Encoder, rows: Rows, network: Network | None = None) -> Tensor:
+    """(m, d) float32, of length 1: the outputs for the tokens of `rows` that have a tag, of one padded batch."""
+    part = aligned.take(rows)
+    states, mask = encoder.states(part.tokens, np.arange(len(part)), network)
+    return normalize(states[mask][torch.from_numpy(part.at).to(states.device)], dim=1)
 
 
 def _passes(
     encoder: Encoder, model: _Model, aligned: Aligned, recipe: Recipe
 ) -> Iterator[tuple[Rows, Aligned, Tensor]]:
     """(rows, their tokens, logits of these) batch by batch, sorted by length."""
-    network = encoder.scorer(lora.merged(encoder, model.matrices, recipe))
-    for batch in by_length(aligned.tokens.lengths, encoder.device.budget):
-        part = aligned.take(batch)
-        with torch.inference_mode():
-            yield (
-                batch,
-                part,
-                recipe.scale * (_states(encoder, part, network) @ model.weight.T + model.bias),
-            )
+    weights = lora.merged(encoder, model.matrices, recipe)
+    batches = by_length(aligned.tokens.lengths, encoder.device.budget)
+    for batch, states in encoder.over(batches, partial(_states, aligned), weights):
+        logits = states.to(encoder.device.name) @ model.weight.T + model.bias
+        yield batch, aligned.take(batch), recipe.scale * logits
 
 
 def _look(encoder: Encoder, model: _Model, test: _Lesson, recipe: Recipe) -> tuple[dict[str, Any], float]:

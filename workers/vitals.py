@@ -1,4 +1,4 @@
-"""How a worker process is: memory, its own and its GPU's."""
+"""How a worker process is: memory, its own and its GPUs'."""
 
 import sys
 import threading
@@ -28,6 +28,8 @@ def memory() -> dict[str, int]:
     found = {} if resident is None else {"resident": resident}
     torch = sys.modules.get("torch")  # only where this worker has it anyway
     if torch is not None and torch.cuda.is_available():
-        free, total = torch.cuda.mem_get_info()
-        found |= {"gpu": torch.cuda.memory_reserved(), "gpu_free": free, "gpu_total": total}
+        for device in range(torch.cuda.device_count()):
+            free, total = torch.cuda.mem_get_info(device)
+            its = {"gpu": torch.cuda.memory_reserved(device), "gpu_free": free, "gpu_total": total}
+            found |= {kind: found.get(kind, 0) + bytes_ for kind, bytes_ in its.items()}
     return found

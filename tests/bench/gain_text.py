@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=12)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # of convergence: as far as it came is what the learner is
-    base = Encoder.load(encoder.path(), device.best())
+    base = Encoder.load(encoder.path(), *device.best())
     for name in arguments.sets:
         pool, apart = _halves(base, name)
         rng = np.random.default_rng(1)

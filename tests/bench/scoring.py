@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    base = Encoder.load(demo.path(), device.best())
+    base = Encoder.load(demo.path(), *device.best())
     read = texts.read(arguments.folder)
     pool = read.texts[:TEXTS]
     corpus = texts.corpus(base, pool, read.names)

@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=1_000)
     parser.add_argument("--model", default="")
     arguments = parser.parse_args()
-    base = Encoder.load(arguments.model or encoder.path(), device.best())
+    base = Encoder.load(arguments.model or encoder.path(), *device.best())
     for folder in arguments.folders:
         train, test = (read(folder / f"{part}.jsonl") for part in ("train", "test"))
         test = [test[at] for at in sorted(np.random.default_rng(7).permutation(len(test))[: arguments.test])]

@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    base = Encoder.load(demo.path(), device.best())
+    base = Encoder.load(demo.path(), *device.best())
     read = texts.read(arguments.folder)
     pool, right = read.texts[:POOL], read.test_classes
     corpus, test = (texts.corpus(base, some, read.names) for some in (pool, read.test_texts))

@@ -99,7 +99,7 @@ def main() -> None:
             {
                 "turns": arguments.turns,
                 "cores": CORES,
-                "precision": str(device.best().dtype).removeprefix("torch."),
+                "precision": str(device.best()[0].dtype).removeprefix("torch."),
                 "swap_ms": round(swap_ms, 1),
                 "two_vs_one": round(ratio(both, alone), 2),
                 "beside_stranger": round(ratio(beside, quiet), 2),
@@ -114,7 +114,7 @@ def ratio(some: list[float], others: list[float]) -> float:
 
 def prepare(files: Path, folder: Path | None, seed: int) -> None:
     """Two shards, each encoded, and two adapters."""
-    base = Encoder.load(demo.path(), device.best())
+    base = Encoder.load(demo.path(), *device.best())
     read = texts.read(folder)
     for shard in range(2):
         corpus = texts.corpus(base, read.texts[shard * SHARD : (shard + 1) * SHARD], read.names)

@@ -18,7 +18,9 @@ def c(served: Served) -> str:
     """A campaign whose sync job is not due for as long as any job waits: later would be taken for a clock put back."""
     id_: str = served.campaign()["id"]
     with served.api.database.transaction() as connection:
-        connection.execute(update(job).where(job.c.campaign == id_).values(not_before=now() + jobs.LONGEST_WAIT_S))
+        connection.execute(
+            update(job).where(job.c.campaign == id_).values(not_before=now() + jobs.LONGEST_WAIT_S)
+        )
         digest = hashlib.sha256(b"s3cret").hexdigest()
         campaigns.change(connection, id_, webhook_hash=digest, swept_at=5.0)
     return id_

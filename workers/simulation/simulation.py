@@ -68,7 +68,7 @@ def prepare(inputs: Inputs) -> tuple[Stage, Encoder]:
     from workers.device import best
 
     labels, pool, test = labeled.read(inputs.data, inputs.test, inputs.text_field, inputs.problem)
-    encoder = Encoder.load(inputs.model, best())
+    encoder = Encoder.load(inputs.model, *best())
 
     def read(texts: list[str], names: Corpus | None = None) -> Corpus:
         tokens = encoder.tokenize(texts)
