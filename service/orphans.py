@@ -39,7 +39,14 @@ def named(connection: Connection) -> set[str]:
     """Folders that rows name; one of an old round's scores may be gone."""
     contents = connection.execute(select(shard.c.content).where(shard.c.content.is_not(None))).scalars().all()
     found = {shards.folder(content) for content in contents} | {shards.roles(content) for content in contents}
-    columns = (encoding.c.path, score.c.path, round.c.adapter, round.c.predictions, round.c.candidates)
+    columns = (
+        encoding.c.path,
+        score.c.path,
+        round.c.adapter,
+        round.c.predictions,
+        round.c.candidates,
+        shard.c.near,
+    )
     for column in columns:
         found.update(connection.execute(select(column).where(column.is_not(None))).scalars())
     return found

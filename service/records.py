@@ -10,6 +10,9 @@ Role = Literal["train", "control", "hold-out"]
 Access = Literal["viewer", "engineer", "admin"]
 """What a token allows, each what those before it do: reading; changing campaigns; issuing tokens."""
 
+NearDuplicates = Literal["drop", "propagate", "keep"]
+"""What becomes of examples that repeat another: they are not asked; they train with its label, too; nothing."""
+
 BLIND_ROLES = ("control", "hold-out")
 PROBLEMS = tuple(FIELDS)
 HEADLINES = {"single_label": "accuracy", "multi_label": "macro_f1", "spans": "f1"}
@@ -34,6 +37,7 @@ class Campaign(msgspec.Struct, frozen=True):
     random_share: float
     holdout_size: int
     score_seconds: float
+    near_duplicates: NearDuplicates
     paused: bool
     created_at: float
     encoder: str | None

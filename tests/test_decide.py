@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from service.rounds.decide import (
+    Compare,
     Encode,
     EndRound,
     Rerank,
@@ -28,6 +29,7 @@ def given(**changes: Any) -> State:
     base = State(
         sealed={0: 1000},
         encoded=frozenset({0}),
+        compared=frozenset({0}),
         batches=3,
         asked=100,
         servable=150,
@@ -51,6 +53,19 @@ def test_a_new_campaign_only_keeps_in_step_with_label_studio() -> None:
 def test_a_small_pool_is_sealed_when_its_upload_has_ended() -> None:
     assert actions(State(filling=700, uploading=True)) == []
     assert actions(State(filling=700)) == [Seal((), close=True)]
+
+
+def test_encoded_shards_are_compared_one_after_the_other() -> None:
+    state = given(sealed={0: 1000, 1: 1000, 2: 1000}, tests=frozenset({3}), compared=frozenset())
+    every = frozenset({0, 1, 2, 3})
+    assert Compare(0) in actions(state)
+    assert [
+        one for one in actions(msgspec.structs.replace(state, encoded=every)) if isinstance(one, Compare)
+    ] == [Compare(0)]
+    assert Compare(2) in actions(msgspec.structs.replace(state, encoded=every, compared=frozenset({0, 1})))
+    done = msgspec.structs.replace(state, encoded=every, compared=frozenset({0, 1, 2}))
+    kept = msgspec.structs.replace(state, encoded=every, compares=False)
+    assert not any(isinstance(one, Compare) for given_ in (done, kept) for one in actions(given_))
 
 
 def test_later_small_posts_gather_until_a_round_needs_them() -> None:

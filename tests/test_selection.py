@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from service.files import Files
+from service.pool import pool
 from service.pool.pool import Kind
 from service.pool.text import draws, role_key
 from service.predictions import Spans
@@ -17,6 +19,7 @@ from service.store.campaigns import NewCampaign
 from service.store.database import Database
 from tests.filling import fill, seal
 from workers import selection, situation
+from workers.near import LEADERS
 from workers.selection import Pick
 from workers.situation import Scores, Situation
 
@@ -33,6 +36,17 @@ class World:
             examples = [Example(text, label=label) for text in texts]
             fill(connection, self.files, self.campaign, examples, kind)
             seal(connection, self.files, self.campaign)
+
+    def compare(self, number: int, leaders: dict[int, tuple[int, int]]) -> None:
+        """Say of a shard's rows which example (shard, row) each repeats."""
+        with self.database.transaction() as connection:
+            rows = pool.shard_row(connection, self.campaign, number).rows
+            table = np.stack([np.full(rows, number), np.arange(rows)], axis=1).astype(np.int32)
+            for row, leader in leaders.items():
+                table[row] = leader
+            with self.files.new(f"near/{self.campaign}/{number}") as folder:
+                np.save(folder / LEADERS, table)
+            pool.compared(connection, self.campaign, number, f"near/{self.campaign}/{number}", len(leaders))
 
     def look(self) -> Situation:
         with self.database.transaction() as connection:
@@ -277,3 +291,66 @@ def test_a_round_says_whether_random_labels_taught_more(world: World, told: dict
         campaign = campaigns.get(connection, world.campaign)
         now = situation.load(connection, world.files, campaign, 1)
     assert now.behind is told.get("behind", False)
+
+
+def test_of_near_duplicates_one_is_asked_and_the_others_share_its_role(world: World) -> None:
+    world.add(texts(300, "one"))
+    world.add(texts(300, "two"))
+    world.compare(0, dict.fromkeys(range(1, 50), (0, 0)) | {51: (0, 50)})
+    world.compare(1, dict.fromkeys(range(100), (0, 0)) | {200: (1, 199)})
+    now = world.look()
+    assert now.pool.leading.sum() == 600 - 50 - 101
+    assert np.unique(now.draws[[0, *range(1, 50), *range(300, 400)]]).size == 1
+    assert now.draws[500] == now.draws[499] != now.draws[498]
+    later, picks = world.select(600)
+    assert len({now.pool.leaders[pick.position] for pick in picks}) == len(picks)
+    assert later.short
+
+
+def test_a_strategy_that_picks_near_duplicates_chooses_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(texts(100))
+    world.compare(0, dict.fromkeys(range(1, 40), (0, 0)))
+    shown = []
+
+    def first_ones(now: Situation, free: NDArray[np.bool_], count: int, *_: object) -> list[Pick]:
+        shown.append(free.copy())
+        return [Pick(int(at), "train", "margin", 0.5) for at in np.flatnonzero(free)[:count]]
+
+    monkeypatch.setattr(selection, "_chosen", first_ones)
+    now = world.look()
+    picks = selection.train(now, 20, "strategy", np.random.default_rng(0))
+    at = [pick.position for pick in picks]
+    assert (len(at), len(set(now.pool.leaders[at])), at) == (20, 20, sorted(at))
+    assert shown[0][:40].sum() > 20, "near-duplicates tell how common a text is"
+    assert not shown[1][:40].any()
+    assert {pick.strategy for pick in picks} == {"margin"}
+
+
+def test_what_was_asked_before_it_was_compared_stands_for_its_likes(world: World) -> None:
+    world.add(texts(100))
+    _, picks = world.select(10)
+    taken = {pick.position: pick.role for pick in picks}
+    trains, measures = (
+        next(at for at, its in taken.items() if its == role) for role in ("train", "hold-out")
+    )
+    first, second = [at for at in range(100) if at not in taken][:2]
+    assert world.look().free[[first, second]].all()
+    world.compare(0, {trains: (0, first), measures: (0, second)})
+    now = world.look()
+    assert not now.free[[first, second, trains, measures]].any()
+    assert now.known[[first, second, trains, measures]].tolist() == [False, False, True, True]
+    assert now.near[[second, measures]].all()
+    assert not now.near[[first, trains]].any()
+
+
+def test_near_duplicates_may_be_kept(world: World) -> None:
+    world.add(texts(100))
+    world.compare(0, dict.fromkeys(range(1, 100), (0, 0)))
+    assert world.look().pool.leading.sum() == 1
+    assert len(world.select(10)[1]) == 1
+    with world.database.transaction() as connection:
+        campaigns.change(connection, world.campaign, near_duplicates="keep")
+    now = world.look()
+    assert (now.pool.leading.sum(), now.free.sum()) == (100, 99)

@@ -61,6 +61,9 @@ def simulate(
     score_rows: Annotated[
         int, typer.Option(help="Examples scored after each batch, the others guessed at, as in a large pool.")
     ] = 10_000,
+    near_duplicates: Annotated[
+        str, typer.Option(help="Examples that repeat another: drop (they are not asked) or keep.")
+    ] = "drop",
 ) -> None:
     """Replay a labeled file as campaigns, and see what each strategy would have made of your labels.
 
@@ -87,4 +90,5 @@ def simulate(
         frozen,
         holdout,
         score_rows,
+        near_duplicates,
     )

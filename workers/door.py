@@ -16,7 +16,7 @@ from workers.held import Held, Stopping
 
 KINDS = {
     "gpu": ("encode", "train", "score"),
-    "cpu": ("seal", "select", "rerank", "ingest"),
+    "cpu": ("seal", "select", "rerank", "ingest", "compare"),
     "sync": ("sync",),
 }
 

@@ -42,7 +42,7 @@ def plan(
         _read_last(files, planned[-1], now, last)
     fine = np.isin(now.pool.numbers, round_.shards) & ~now.near
     may = np.flatnonzero(fine & now.free & (now.zone == TRAIN))
-    asked = np.flatnonzero(fine & ~now.free)
+    asked = np.flatnonzero(fine & now.known)
     if len(asked) > ASKED_ROWS:
         asked = np.sort(rng.choice(asked, ASKED_ROWS, replace=False))
     chosen = candidates.choose(count, asked, may, last, lambda: _guesses(now, may, distilled()), rng)

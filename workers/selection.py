@@ -34,24 +34,26 @@ def batch(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> l
     """`count` picks in the queue's order, fewer where the pool holds no more (then `short` is set)."""
     share = now.campaign.random_share / 2
     total = sum(now.asked.values()) + count
+    # Near-duplicates share a draw: the one that leads them is drawn.
+    fine = now.free & now.pool.leading
     control = _lowest_draws(
-        now, now.free & (now.zone == CONTROL) & ~now.near, _owed(now, "control", share, total, count)
+        now, fine & (now.zone == CONTROL) & ~now.near, _owed(now, "control", share, total, count)
     )
     # Both owe a draw at the same moment: where there is place for one alone, the hold-out's comes next time.
     holdout_room = min(now.holdout_room, count - len(control))
     holdout_count = min(_owed(now, "hold-out", share, total, count), holdout_room)
-    holdout = _lowest_draws(now, now.free & (now.zone == HOLD_OUT), holdout_count)
+    holdout = _lowest_draws(now, fine & (now.zone == HOLD_OUT), holdout_count)
     random = [Pick(at, "control", "random", 0.0) for at in control]
     random += [Pick(at, "hold-out", "random", 0.0) for at in holdout]
     chosen = train(now, count - len(random), mode, rng)
     missing = count - len(random) - len(chosen)
     if missing:
-        left = now.free & (now.zone == CONTROL) & ~now.near
+        left = fine & (now.zone == CONTROL) & ~now.near
         left[control] = False
         more = _lowest_draws(now, left, missing)
         random += [Pick(at, "control", "random", 0.0) for at in more]
         if missing > len(more) and now.holdout_room > len(holdout):
-            left = now.free & (now.zone == HOLD_OUT)
+            left = fine & (now.zone == HOLD_OUT)
             left[holdout] = False
             rest = _lowest_draws(now, left, min(missing - len(more), now.holdout_room - len(holdout)))
             random += [Pick(at, "hold-out", "random", 0.0) for at in rest]
@@ -60,33 +62,53 @@ def batch(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> l
 
 
 def train(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> list[Pick]:
-    """Up to `count` picks that a strategy makes, best first; the rest at random where it can judge too few."""
+    """Up to `count` picks that a strategy makes, best first; the rest at random where it can judge too few.
+
+    A strategy sees near-duplicates, which say how common a text is; of each kind one is picked.
+    """
     free = now.free & (now.zone == TRAIN) & ~now.near
     picks: list[Pick] = []
-    if mode != "random" and count > 0:
-        name = OPENING if mode == "coverage" else now.campaign.strategy
-        strategy = registry.get(name)
-        # Where there are scores, a strategy that can use them chooses among what has one.
-        wanted = strategy.needs | (strategy.optional if now.scores is not None else frozenset())
-        candidates = _candidates(now, free, wanted, mode, rng)
-        if len(candidates):
-            view = _view(now, candidates, wanted)
-            if any(getattr(view, need) is None for need in strategy.needs):
-                # Scored before this strategy was chosen: the next round's scores will have it.
-                name, strategy = OPENING, registry.get(OPENING)
-                view = _view(now, candidates, strategy.needs)
-            made = strategy.select(view, min(count, len(candidates)), rng)
-            picks = [
-                Pick(int(candidates[at]), "train", by, float(score))
-                for at, score, by in zip(
-                    made.positions, made.scores, made.by or [name] * len(made.positions), strict=True
-                )
-            ]
-    left = free.copy()
-    left[[pick.position for pick in picks]] = False
-    rest = np.flatnonzero(left)
+    for fine in (free, now.pool.leading) if mode != "random" else ():
+        free &= fine
+        made = _chosen(now, free, count - len(picks), mode, rng)
+        leaders = now.pool.leaders[[pick.position for pick in made]]
+        picks += [made[at] for at in np.sort(np.unique(leaders, return_index=True)[1])]
+        free &= ~now.pool.alike(_mask(len(free), picks))
+    rest = np.flatnonzero(free & now.pool.leading)
     more = rng.choice(rest, size=min(count - len(picks), len(rest)), replace=False) if len(rest) else rest
     return picks + [Pick(int(at), "train", "random", 0.0) for at in more]
+
+
+def _mask(size: int, picks: Sequence[Pick]) -> NDArray[np.bool_]:
+    found = np.zeros(size, np.bool_)
+    found[[pick.position for pick in picks]] = True
+    return found
+
+
+def _chosen(
+    now: Situation, free: NDArray[np.bool_], count: int, mode: Mode, rng: np.random.Generator
+) -> list[Pick]:
+    """Up to `count` of the free ones that the campaign's strategy picks, or the opening's."""
+    if count <= 0:
+        return []
+    name = OPENING if mode == "coverage" else now.campaign.strategy
+    strategy = registry.get(name)
+    # Where there are scores, a strategy that can use them chooses among what has one.
+    wanted = strategy.needs | (strategy.optional if now.scores is not None else frozenset())
+    candidates = _candidates(now, free, wanted, mode, rng)
+    if not len(candidates):
+        return []
+    view = _view(now, candidates, wanted)
+    if any(getattr(view, need) is None for need in strategy.needs):
+        # Scored before this strategy was chosen: the next round's scores will have it.
+        name, strategy = OPENING, registry.get(OPENING)
+        view = _view(now, candidates, strategy.needs)
+    made = strategy.select(view, min(count, len(candidates)), rng)
+    by = made.by or [name] * len(made.positions)
+    return [
+        Pick(int(candidates[at]), "train", its, float(score))
+        for at, score, its in zip(made.positions, made.scores, by, strict=True)
+    ]
 
 
 def describe(files: Files, now: Situation, picks: Sequence[Pick], ranks: Sequence[int]) -> list[Chosen]:
@@ -182,7 +204,7 @@ def _view(now: Situation, at: NDArray[np.int64], wanted: frozenset[str]) -> View
     """The arrays that a strategy declares, aligned with `at`."""
     arrays: dict[str, Any] = {}
     # What is asked for counts as known: the next picks should lie elsewhere.
-    known = np.flatnonzero(~now.free & (now.zone != HOLD_OUT) & now.encoded)
+    known = np.flatnonzero(now.known & (now.zone != HOLD_OUT) & now.encoded)
     scores = now.scores
     if scores is not None:
         rows = scores.at(at)[1]

@@ -18,6 +18,7 @@ from service.store import labels, rounds, selections
 from workers import encodings
 from workers.coding import classes
 from workers.encodings import COMMITTEE, CONFIDENCE, PROBABILITIES, ROWS, SPANS, TOKEN_UNCERTAINTY
+from workers.near import LEADERS
 
 Positions = NDArray[np.int64]
 HOLD_OUT, CONTROL, TRAIN = 0, 1, 2
@@ -33,18 +34,43 @@ class Pool:
     numbers: NDArray[np.int64]
     rows: NDArray[np.int64]
     role_keys: NDArray[np.int64]
+    leaders: NDArray[np.int64]
+    """(n,) the position of the example that each repeats, its own where it repeats none as far as is known."""
 
     @classmethod
-    def load(cls, connection: Connection, files: Files, campaign: str) -> "Pool":
-        sealed = [row for row in pool.all_shards(connection, campaign) if row.state == "sealed"]
+    def load(cls, connection: Connection, files: Files, campaign: Campaign) -> "Pool":
+        sealed = [row for row in pool.all_shards(connection, campaign.id) if row.state == "sealed"]
         keys = [shards.role_keys(files, row.content) for row in sealed]
         sizes = [len(key) for key in keys]
+        numbers, starts = [row.number for row in sealed], np.cumsum([0, *sizes])
+        leaders = np.arange(starts[-1])
+        for row, start, size in zip(sealed, starts, sizes, strict=False):
+            if row.near is not None and campaign.near_duplicates != "keep":
+                its = np.load(files.path(row.near) / LEADERS)
+                leaders[start : start + size] = starts[np.searchsorted(numbers, its[:, 0])] + its[:, 1]
         return cls(
             {row.number: row.content for row in sealed},
-            np.repeat([row.number for row in sealed], sizes).astype(np.int64),
+            np.repeat(numbers, sizes).astype(np.int64),
             np.concatenate([_NONE, *(np.arange(size) for size in sizes)]),
             np.concatenate([_NONE, *keys]),
+            leaders,
         )
+
+    def draws(self, seed: int) -> NDArray[np.float64]:
+        """(n,) one uniform number for each: near-duplicates have their leader's, so that they share a role."""
+        return draws(self.role_keys, seed)[self.leaders]
+
+    @property
+    def leading(self) -> NDArray[np.bool_]:
+        """(n,) whether each repeats none: of near-duplicates one does."""
+        found: NDArray[np.bool_] = self.leaders == np.arange(len(self.leaders))
+        return found
+
+    def alike(self, some: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(n,) whether each is among `some` (n,), or repeats what one of them repeats or is."""
+        marked = np.zeros(len(some), np.bool_)
+        marked[self.leaders[some]] = True
+        return marked[self.leaders]
 
     def positions(self, places: Sequence[Place]) -> NDArray[np.int64]:
         """Where these examples are; those that are not in the pool are left out."""
@@ -135,7 +161,10 @@ class Situation:
     label_sets: NDArray[np.bool_]
     """(a, C) the labels of each text that trains, in multi_label."""
     asked: dict[str, int]
+    known: NDArray[np.bool_]
+    """Asked for, or labeled already."""
     free: NDArray[np.bool_]
+    """Neither it nor a near-duplicate of it is known."""
     zone: NDArray[np.int8]
     near: NDArray[np.bool_]
     """Like a text that measures: it must not train."""
@@ -158,8 +187,8 @@ def load(
     connection: Connection, files: Files, campaign: Campaign, round_: int, released: Sequence[Place] = ()
 ) -> Situation:
     """Read what there is; `released` are open selections that may be chosen again."""
-    whole = Pool.load(connection, files, campaign.id)
-    drawn = draws(whole.role_keys, campaign.seed)
+    whole = Pool.load(connection, files, campaign)
+    drawn = whole.draws(campaign.seed)
     taken = selections.taken(connection, campaign.id)
     known = labels.snapshot(connection, campaign.id, campaign.label_version)
     tests = [row for row in pool.all_shards(connection, campaign.id, "test") if row.state == "sealed"]
@@ -167,9 +196,9 @@ def load(
     holdouts = [row.role_key for row in taken if row.role == "hold-out"]
     measured = [np.array(holdouts, dtype=np.int64), *(shards.role_keys(files, row.content) for row in tests)]
     room = 0 if tests else max(0, campaign.holdout_size - len(holdouts))
-    free = np.ones(len(drawn), dtype=np.bool_)
-    free[whole.positions([Place(row.shard, row.row) for row in [*taken, *known]])] = False
-    free[whole.positions(released)] = True
+    asked_or_known = np.zeros(len(drawn), dtype=np.bool_)
+    asked_or_known[whole.positions([Place(row.shard, row.row) for row in [*taken, *known]])] = True
+    asked_or_known[whole.positions(released)] = False
     asked: dict[str, int] = {}
     for row in taken:
         asked[row.role] = asked.get(row.role, 0) + 1
@@ -184,9 +213,10 @@ def load(
         labels=_classes(campaign, whole, known),
         label_sets=_label_sets(campaign, known),
         asked=asked,
-        free=free,
+        known=asked_or_known,
+        free=~whole.alike(asked_or_known),
         zone=zones(drawn, campaign.random_share, room),
-        near=np.isin(whole.role_keys, np.concatenate(measured)),
+        near=whole.alike(np.isin(whole.role_keys, np.concatenate(measured))),
         holdout_room=room,
         behind=bool(round_) and rounds.get(connection, campaign.id, round_).metrics.get("behind", False),
     )

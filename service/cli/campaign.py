@@ -18,6 +18,12 @@ Strategy = Annotated[str | None, typer.Option(help="How examples are chosen, suc
 RoundSize = Annotated[int | None, typer.Option(min=1, help="New labels after which a round begins.")]
 LowWater = Annotated[int | None, typer.Option(min=1, help="Open tasks below which the queue is refilled.")]
 ScoreSeconds = Annotated[float | None, typer.Option(min=0, help="Time for scoring in one round.")]
+NearDuplicates = Annotated[
+    str | None,
+    typer.Option(
+        help="Examples that repeat another: drop (never asked), propagate (they learn its label, too) or keep."
+    ),
+]
 Instruction = Annotated[str | None, typer.Option(help="What annotators read before they begin.")]
 
 
@@ -45,6 +51,7 @@ def create(
         int | None, typer.Option(min=0, help="Random examples that only measure, at most.")
     ] = None,
     score_seconds: ScoreSeconds = None,
+    near_duplicates: NearDuplicates = None,
     json: AsJson = False,
 ) -> None:
     """Begin a campaign."""
@@ -63,6 +70,7 @@ def create(
         "random_share": random_share,
         "holdout_size": holdout_size,
         "score_seconds": score_seconds,
+        "near_duplicates": near_duplicates,
     }
     with connect() as api:
         made = api.create(**_given(asked))
@@ -115,6 +123,7 @@ def set_(
     budget: Annotated[str | None, typer.Option(help="Answers to ask for at most; `none` for no end.")] = None,
     low_water: LowWater = None,
     score_seconds: ScoreSeconds = None,
+    near_duplicates: NearDuplicates = None,
     instruction: Instruction = None,
     json: AsJson = False,
 ) -> None:
@@ -123,6 +132,7 @@ def set_(
 
     changes = _given({"name": name, "strategy": strategy, "round_size": round_size, "low_water": low_water})
     changes |= _given({"score_seconds": score_seconds, "instruction": instruction})
+    changes |= _given({"near_duplicates": near_duplicates})
     if budget is not None:
         if budget != "none" and not budget.isdecimal():
             raise Invalid(f"--budget is {budget!r}: give a whole number, or `none`", "budget")

@@ -26,6 +26,7 @@ class Status(TypedDict):
     phase: str
     examples: int
     aliases: NotRequired[int]
+    near_duplicates: NotRequired[int]
     test_examples: int
     labels: dict[str, int]
     """By role, and those of imports."""

@@ -126,6 +126,11 @@ def _check(values: dict[str, Any]) -> None:
         raise Invalid(
             f"text_field is {values['text_field']!r}, which means something else in a pool", "text_field"
         )
+    if values.get("near_duplicates") == "propagate" and values["problem"] == "spans":
+        raise Invalid(
+            "labels of spans cannot be passed on to near-duplicates, in which offsets differ: drop or keep them",
+            "near_duplicates",
+        )
     if "strategy" in values:
         try:
             strategy = registry.get(values["strategy"])

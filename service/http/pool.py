@@ -69,7 +69,8 @@ def show(api: Api, c: str) -> PoolView:
         return PoolView(
             examples=pool.size(connection, campaign.id),
             shards=[
-                ShardView(row.number, row.kind, row.state, row.rows, row.number in encoded) for row in rows
+                ShardView(row.number, row.kind, row.state, row.rows, row.number in encoded, row.repeats)
+                for row in rows
             ],
             uploads=[
                 UploadView(

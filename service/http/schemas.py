@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from service.pool.pool import Receipt
-from service.records import Access, Role
+from service.records import Access, NearDuplicates, Role
 from service.store.campaigns import NewCampaign
 from service.store.tokens import Token
 
@@ -24,6 +24,7 @@ class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget: int | msgspec.UnsetType | None = msgspec.UNSET
     low_water: int | msgspec.UnsetType = msgspec.UNSET
     score_seconds: float | msgspec.UnsetType = msgspec.UNSET
+    near_duplicates: NearDuplicates | msgspec.UnsetType = msgspec.UNSET
     instruction: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -47,6 +48,8 @@ class Status(msgspec.Struct, frozen=True):
     """Different texts in the pool."""
     aliases: int
     """Further ids that were sent for texts of the pool."""
+    near_duplicates: int
+    """Texts of the pool that repeat another, as far as its shards were compared."""
     test_examples: int
     labels: dict[str, int]
     """By role: train, control, hold-out; imported ones under import."""
@@ -91,6 +94,7 @@ class CampaignView(msgspec.Struct, frozen=True):
     random_share: float
     holdout_size: int
     score_seconds: float
+    near_duplicates: NearDuplicates
     paused: bool
     created_at: float
     warnings: list[str]
@@ -132,6 +136,8 @@ class ShardView(msgspec.Struct, frozen=True):
     state: str
     rows: int
     encoded: bool
+    near_duplicates: int | None
+    """Null: not compared yet."""
 
 
 class UploadView(msgspec.Struct, frozen=True):

@@ -36,6 +36,7 @@ def status(connection: Connection, campaign: Campaign) -> Status:
         phase=phase(state),
         examples=known.rows("pool"),
         aliases=connection.execute(named).scalar_one(),
+        near_duplicates=sum(row.repeats or 0 for row in known.shards),
         test_examples=known.rows("test"),
         labels=known.labels,
         annotations=annotations.counts(connection, campaign.id),

@@ -259,6 +259,12 @@ def sealed(connection: Connection, campaign: str, number: int, content: str) -> 
     connection.execute(delete(staged).where(staged.c.campaign == campaign, staged.c.shard == number))
 
 
+def compared(connection: Connection, campaign: str, number: int, near: str, repeats: int) -> None:
+    """Name the folder that says which of a shard's examples repeat others, and how many do."""
+    mine = update(shard).where(shard.c.campaign == campaign, shard.c.number == number)
+    connection.execute(mine.values(near=near, repeats=repeats))
+
+
 def all_shards(connection: Connection, campaign: str, kind: Kind | None = "pool") -> list[Row[Any]]:
     """Rows of the table `shard`, by number; None: of either kind."""
     query = select(shard).where(shard.c.campaign == campaign)

@@ -14,6 +14,7 @@ from service.pool import pool
 from service.records import Campaign
 from service.rounds.decide import (
     Action,
+    Compare,
     Encode,
     EndRound,
     Rerank,
@@ -100,6 +101,8 @@ class Facts:
             sealed=sealed,
             tests=frozenset(self.sealed("test")),
             encoded=self.encoded,
+            compares=campaign.near_duplicates != "keep",
+            compared=frozenset(row.number for row in self.shards if row.near is not None),
             exhausted=bool(pool_rows) and campaign.exhausted_rows == pool_rows,
             batches=campaign.batches,
             asked=selections.total(self.queue, selections.ASKED),
@@ -181,6 +184,8 @@ def _act(
             # A campaign's first shard is what its annotators wait for, the others are bulk.
             first = not state.encoded and action.shard == min(state.sealed, default=None)
             job(f"encode:{action.shard}", "encode", "gpu", action, 2 if first else 7)
+        case Compare():
+            job(f"compare:{action.shard}", "compare", "cpu", action, 6, slot="compare")
         case Select():
             job(f"select:{action.batch}", "select", "cpu", action, 1, slot="select")
         case StartRound():

@@ -48,6 +48,10 @@ class State(msgspec.Struct, frozen=True):
     tests: frozenset[int] = frozenset()
     encoded: frozenset[int] = frozenset()
     """Pool and test shards whose tokens and embeddings are there."""
+    compares: bool = True
+    """Whether near-duplicates matter."""
+    compared: frozenset[int] = frozenset()
+    """Pool shards whose near-duplicates are known."""
     exhausted: bool = False
     batches: int = 0
     asked: int = 0
@@ -79,6 +83,12 @@ class Seal(msgspec.Struct, frozen=True):
 
 
 class Encode(msgspec.Struct, frozen=True):
+    shard: int
+
+
+class Compare(msgspec.Struct, frozen=True):
+    """Look for near-duplicates in a shard: among its examples, and of those compared before."""
+
     shard: int
 
 
@@ -116,7 +126,7 @@ class Rerank(msgspec.Struct, frozen=True):
     round: int
 
 
-Action = Sync | Seal | Encode | Select | StartRound | Train | Score | EndRound | Rerank
+Action = Sync | Seal | Encode | Compare | Select | StartRound | Train | Score | EndRound | Rerank
 
 
 def decide(state: State) -> list[Action]:
@@ -124,6 +134,9 @@ def decide(state: State) -> list[Action]:
     actions: list[Action] = [Sync()]
     actions += _sealing(state)
     actions += [Encode(shard) for shard in sorted({*state.sealed, *state.tests} - state.encoded)]
+    # One after the other: who leads is decided among all that came before.
+    left = (state.sealed.keys() & state.encoded) - state.compared
+    actions += [Compare(min(left))] if left and state.compares else []
     actions += _round(state)
     actions += _queue(state)
     return actions

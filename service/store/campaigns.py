@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 
 from service.errors import Conflict, NotFound
-from service.records import Campaign
+from service.records import Campaign, NearDuplicates
 from service.store.database import now
 from service.store.schema import campaign
 
@@ -29,6 +29,7 @@ class NewCampaign(msgspec.Struct, frozen=True):
     random_share: float = 0.2
     holdout_size: int = 400
     score_seconds: float = 60.0
+    near_duplicates: NearDuplicates = "drop"
 
 
 def create(connection: Connection, new: NewCampaign) -> Campaign:

@@ -51,6 +51,7 @@ campaign = Table(
     Column("random_share", Float, nullable=False),
     Column("holdout_size", Integer, nullable=False),
     Column("score_seconds", Float, nullable=False),
+    Column("near_duplicates", String(16), nullable=False, server_default="drop"),  # drop | propagate | keep
     Column("paused", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("encoder", String(64)),  # content key of the base model, once a worker has loaded it
@@ -75,6 +76,8 @@ shard = Table(
     Column("state", String(8), nullable=False),  # filling | full | sealed
     Column("rows", Integer, nullable=False),
     Column("content", String(64)),  # hash of the sealed content; its folder is shards/<content>
+    Column("near", Text),  # folder: which of its examples repeat others (workers.near)
+    Column("repeats", Integer),  # how many those are
 )
 
 staged = Table(

@@ -17,6 +17,7 @@ DEFAULTS = {
     "random_share": 0.2,
     "holdout_size": 400,
     "score_seconds": 60.0,
+    "near_duplicates": "drop",
     "paused": False,
     "warnings": [],
     "label_studio": None,
@@ -41,6 +42,7 @@ def test_a_campaign_is_made_with_defaults_and_shown(served: Served) -> None:
         "phase": "waiting for a pool",
         "examples": 0,
         "aliases": 0,
+        "near_duplicates": 0,
         "test_examples": 0,
         "labels": {},
         "annotations": {},
@@ -92,6 +94,7 @@ def test_a_new_campaign_has_its_sync_job(served: Served) -> None:
         ("random_share", 1.1),
         ("holdout_size", -1),
         ("score_seconds", 0),
+        ("near_duplicates", "sometimes"),
         ("round_size", "many"),
         ("holdout", 3),
     ],
@@ -108,6 +111,17 @@ def test_what_cannot_be_is_refused_by_field(served: Served, field: str, value: o
         422,
     )
     assert problem["field"] == field
+
+
+def test_spans_are_not_passed_on_to_near_duplicates(served: Served) -> None:
+    body = {"name": "refused", "labels": ["a"], "model": "none", "problem": "spans"}
+    path = f"/v1/campaigns/{served.campaign(labels=['a'], problem='spans')['id']}"
+    wanted = {"near_duplicates": "propagate"}
+    for response in (
+        served.http.post("/v1/campaigns", json=body | wanted),
+        served.http.patch(path, json=wanted),
+    ):
+        assert (response.status_code, response.json()["field"]) == (422, "near_duplicates")
 
 
 def test_a_name_is_given_once(served: Served) -> None:
@@ -130,6 +144,7 @@ def test_changes_take_effect_and_are_logged(served: Served) -> None:
         "budget": None,
         "low_water": 5,
         "score_seconds": 9.5,
+        "near_duplicates": "propagate",
         "instruction": "Look twice.",
     }
     answer = served.http.patch(path, json=changes).json()

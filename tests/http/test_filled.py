@@ -32,6 +32,7 @@ def test_status(served: Served, filled: str) -> None:
         "phase": "labeling",
         "examples": 600,
         "aliases": 0,
+        "near_duplicates": 0,
         "test_examples": 0,
         "labels": {"train": 277, "control": 80, "hold-out": 80},
         "annotations": {"answer": 437, "skip": 3, "invalid": 1},

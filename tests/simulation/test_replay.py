@@ -129,7 +129,10 @@ def test_a_pool_that_is_used_up_ends_the_curve(prepared: tuple[Stage, Any]) -> N
         replay(stage, msgspec.structs.replace(PLAN, batch=200, labels=1_000), Run("random", 0), encoder)
     )
     assert [point["labels"] for point in found][:2] == [10, 210]
-    assert found[-1]["labels"] == len(stage.pool)
+    assert found[-1]["labels"] == len(np.unique(stage.leaders)) < len(stage.pool)
+    keep = msgspec.structs.replace(PLAN, batch=200, labels=1_000, near_duplicates="keep")
+    *_, last = replay(stage, keep, Run("random", 0), encoder)
+    assert last["labels"] == len(stage.pool)
 
 
 @pytest.mark.parametrize("strategy", registry.names("single_label"))
@@ -152,7 +155,12 @@ def test_every_strategy_for_several_labels(prepared: tuple[Stage, Any], strategy
     ]
     names = [*stage.labels, "no animals"]
     several = Stage(
-        names, sets[0], sets[1], Corpus(stage.corpus.tokens, stage.corpus.base, None), stage.measured
+        names,
+        sets[0],
+        sets[1],
+        Corpus(stage.corpus.tokens, stage.corpus.base, None),
+        stage.measured,
+        stage.leaders,
     )
     plan = msgspec.structs.replace(PLAN, labels=30, problem="multi_label", noise=0.05)
     found = list(replay(several, plan, Run(strategy, 0), encoder))
@@ -169,7 +177,7 @@ def test_every_strategy_for_spans(prepared: tuple[Stage, Any], strategy: str) ->
         Labeled(part.texts, classes("spans", [marked(t) for t in part.texts], 2))
         for part in (stage.pool, stage.test)
     ]
-    tagged = Stage(["animal", "sum"], parts[0], parts[1], stage.corpus, stage.measured)
+    tagged = Stage(["animal", "sum"], parts[0], parts[1], stage.corpus, stage.measured, stage.leaders)
     plan = msgspec.structs.replace(PLAN, start=20, batch=30, labels=80, problem="spans", noise=0.05)
     found = list(replay(tagged, plan, Run(strategy, 0), encoder))
     assert [point["labels"] for point in found] == [20, 50, 80]

@@ -11,7 +11,6 @@ from service import answers, curve, exam, predictions
 from service.exam import Sitting
 from service.gain import behind
 from service.pool import pool, shards
-from service.pool.text import draws
 from service.predictions import ADAPTER, BASELINE
 from service.records import HEADLINES, Campaign, Place
 from service.store import campaigns, events, labels, rounds, selections
@@ -29,6 +28,8 @@ from workers.turn import Labels, probe, take
 RATE_ROWS = 100
 """Fewer rows say too little of how fast the pool will be scored."""
 RATE_SAMPLE = 256
+PROPAGATED = 0.5
+"""Weight of a label that a near-duplicate passes on, beside its own."""
 UNLABELED_ROWS = 10_000
 """Texts of the pool that the learner looks at without a label, beside the labeled ones."""
 
@@ -44,14 +45,21 @@ def run(held: Held) -> None:
         encoded = rounds.encodings(connection, campaign.id, campaign.encoder)
         tests = [row for row in pool.all_shards(connection, campaign.id, "test") if row.number in encoded]
         sealed = [row for row in pool.all_shards(connection, campaign.id) if row.number in encoded]
-        whole = Pool.load(connection, files, campaign.id)
+        whole = Pool.load(connection, files, campaign)
     held.progress(0, 1, f"round {number}: loading the model")
     encoder = held.context.encoder(campaign.model)
-    places = _measuring(held, campaign, taken, sealed, tests)
-    forbidden = _measured_keys(held, taken, tests)
+    places = _measuring(campaign, taken, whole, encoded, tests)
+    measured_keys = _measured_keys(held, taken, tests)
+    forbidden = whole.alike(np.isin(whole.role_keys, list(measured_keys)))
     train = [row for row in known if row.role != "hold-out" and row.shard in encoded]
-    usable = [row for row in train if row.role_key not in forbidden]
+    at = whole.positions([Place(row.shard, row.row) for row in train])
+    usable = [row for row, bad in zip(train, forbidden[at], strict=True) if not bad]
     own = [Place(row.shard, row.row) for row in usable]
+    repeats: list[tuple[Place, Row[Any]]] = []
+    if campaign.near_duplicates == "propagate":
+        repeats = _repeats(whole, usable, np.isin(whole.numbers, list(encoded)) & ~forbidden)
+    own += [place for place, _ in repeats]
+    lessons = usable + [row for _, row in repeats]
     unlabeled = _unlabeled(campaign, whole, encoded, forbidden, bool(tests), set(own))
     contents = {row.number: row.content for row in [*sealed, *tests]}
     measured = _read(held, encoder, encoded, contents, places)
@@ -59,9 +67,14 @@ def run(held: Held) -> None:
     code = answers.coder(campaign.problem, campaign.labels)
     taught = Labels(
         np.arange(len(own)),
-        classes(campaign.problem, [code(row.value) for row in usable], len(campaign.labels)),
-        np.array([row.weight for row in usable], dtype=np.float32),
-        np.array([row.role == "control" and row.source == "annotation" for row in usable], dtype=np.bool_),
+        classes(campaign.problem, [code(row.value) for row in lessons], len(campaign.labels)),
+        np.array(
+            [row.weight for row in usable] + [PROPAGATED * row.weight for _, row in repeats], np.float32
+        ),
+        np.array(
+            [row.role == "control" and row.source == "annotation" for row in usable] + [False] * len(repeats),
+            np.bool_,
+        ),
     )
     turn = take(
         campaign.problem,
@@ -90,6 +103,7 @@ def run(held: Held) -> None:
     facts = {
         "trained_on": len(usable),
         "near_measured": len(train) - len(usable),
+        "propagated": len(repeats),
         "control_labels": int(taught.control.sum()),
         "rate": rate,
         "score_share": planned / max(1, pool_rows),
@@ -136,25 +150,38 @@ def run(held: Held) -> None:
 
 
 def _measuring(
-    held: Held, campaign: Campaign, taken: list[Row[Any]], sealed: list[Row[Any]], tests: list[Row[Any]]
+    campaign: Campaign,
+    taken: list[Row[Any]],
+    whole: Pool,
+    encoded: dict[int, Row[Any]],
+    tests: list[Row[Any]],
 ) -> list[Place]:
     """Every example that measures or may come to: the test set, else the hold-out and who is drawn next for it."""
     if tests:
         return [Place(row.number, at) for row in tests for at in range(row.rows)]
-    ready = {row.number for row in sealed}
-    drawn = [Place(row.shard, row.row) for row in taken if row.role == "hold-out" and row.shard in ready]
+    drawn = [Place(row.shard, row.row) for row in taken if row.role == "hold-out" and row.shard in encoded]
     missing = campaign.holdout_size - len(drawn)
-    if missing <= 0 or not sealed:
+    if missing <= 0:
         return drawn
-    keys = [draws(shards.role_keys(held.context.files, row.content), campaign.seed) for row in sealed]
-    flat = np.concatenate(keys)
-    numbers = np.repeat([row.number for row in sealed], [len(part) for part in keys])
-    at = np.concatenate([np.arange(len(part)) for part in keys])
-    first = np.argsort(flat, kind="stable")[: campaign.holdout_size + len(drawn)]
-    first = first[flat[first] < campaign.random_share / 2]
+    fine = whole.leading & np.isin(whole.numbers, list(encoded))
+    keys = np.where(fine, whole.draws(campaign.seed), 1.0)
+    first = np.argsort(keys, kind="stable")[: campaign.holdout_size + len(drawn)]
+    first = first[keys[first] < campaign.random_share / 2]
     have = set(drawn)
-    coming = [place for one in first if (place := Place(int(numbers[one]), int(at[one]))) not in have]
-    return drawn + coming[:missing]
+    return drawn + [place for place in whole.places(first) if place not in have][:missing]
+
+
+def _repeats(whole: Pool, labeled: list[Row[Any]], fine: NDArray[np.bool_]) -> list[tuple[Place, Row[Any]]]:
+    """The `fine` (n,) examples without a label that repeat a labeled one, and its label: the first of those."""
+    at = whole.positions([Place(row.shard, row.row) for row in labeled])
+    label: dict[int, Row[Any]] = {}
+    for leader, row in zip(whole.leaders[at].tolist(), labeled, strict=True):
+        label.setdefault(leader, row)
+    fine = fine.copy()
+    fine[at] = False
+    found = np.flatnonzero(fine & np.isin(whole.leaders, list(label)))
+    leaders = whole.leaders[found].tolist()
+    return [(place, label[leader]) for place, leader in zip(whole.places(found), leaders, strict=True)]
 
 
 def _measured_keys(held: Held, taken: list[Row[Any]], tests: list[Row[Any]]) -> set[int]:
@@ -169,14 +196,14 @@ def _unlabeled(
     campaign: Campaign,
     whole: Pool,
     encoded: dict[int, Row[Any]],
-    forbidden: set[int],
+    forbidden: NDArray[np.bool_],
     tested: bool,
     known: set[Place],
 ) -> list[Place]:
     """A sample of the pool, the same in every round; never of texts that measure or may come to."""
-    fine = np.isin(whole.numbers, list(encoded)) & ~np.isin(whole.role_keys, list(forbidden))
+    fine = np.isin(whole.numbers, list(encoded)) & ~forbidden
     if not tested:
-        fine &= draws(whole.role_keys, campaign.seed) >= campaign.random_share / 2
+        fine &= whole.draws(campaign.seed) >= campaign.random_share / 2
     at = np.flatnonzero(fine)
     rng = np.random.default_rng(campaign.seed)
     sample = np.sort(rng.choice(at, min(UNLABELED_ROWS, len(at)), replace=False))

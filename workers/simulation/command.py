@@ -39,6 +39,7 @@ def run(
     frozen: bool,
     holdout: int = 0,
     score_rows: int = 10_000,
+    near_duplicates: str = "drop",
 ) -> None:
     """As the verb's options say; raises Invalid or Conflict."""
     if problem not in METRICS:
@@ -62,6 +63,7 @@ def run(
         frozen,
         holdout,
         score_rows,
+        near_duplicates,
     )
     plan.check()
     wanted = runs([name.strip() for name in strategy.split(",")], seeds, problem)

@@ -29,6 +29,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Labels that only measure, out of the random draws; 0: the campaign knows the test set."""
     score_rows: int = 10_000
     """Examples of the pool that are scored after each batch, as far as a campaign's time for it goes."""
+    near_duplicates: str = "drop"
+    """Or `keep`: whether examples that repeat another are asked."""
 
     def check(self) -> None:
         """Raises Invalid for numbers that make no campaign."""
@@ -44,6 +46,10 @@ class Plan(msgspec.Struct, frozen=True):
             raise Invalid(f"--holdout {self.holdout} is not within 0 and 10000", "holdout")
         if self.score_rows < 1:
             raise Invalid(f"--score-rows {self.score_rows} must be 1 or more", "score_rows")
+        if self.near_duplicates not in ("drop", "keep"):
+            raise Invalid(
+                f"--near-duplicates {self.near_duplicates!r} is neither drop nor keep", "near_duplicates"
+            )
         if self.frozen and self.problem == "spans":
             raise Invalid("--frozen is for labels of whole texts: spans are learned by LoRA alone", "frozen")
 

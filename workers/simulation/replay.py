@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from service.answers import Coded
 from service.exam import Truth
 from service.measure import multi_label, single_label, spans
-from service.pool.text import draws
 from service.predictions import ADAPTER, Spans
 from service.records import Campaign, Place
 from service.rounds.decide import Mode
@@ -52,6 +51,8 @@ class Stage:
     """Of the pool, with the labels' names."""
     measured: Corpus
     """Of the test set."""
+    leaders: NDArray[np.int64]
+    """Position of the text that each of the pool repeats, its own where it repeats none."""
 
 
 def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dict[str, Any]]:
@@ -61,7 +62,7 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
     (what it saw), and what `Signals` says, of the hold-out where the plan has one, else of the test set.
     """
     campaign = _campaign(stage, plan, run)
-    asked = _Asked(stage, plan, _situation(stage, campaign), _answers(stage, plan.noise, run.seed))
+    asked = _Asked(stage, plan, _situation(stage, campaign, plan), _answers(stage, plan.noise, run.seed))
     corpus, row = _corpus(stage, campaign, asked.now.zone)
     coming = np.flatnonzero(asked.now.zone == HOLD_OUT)
     coming = coming[np.argsort(asked.now.draws[coming], kind="stable")][: plan.holdout]
@@ -130,7 +131,8 @@ class _Asked:
         for pick in picks:
             at, now = pick.position, self.now
             now.asked[pick.role] = now.asked.get(pick.role, 0) + 1
-            now.free[at] = False
+            now.known[at] = True
+            now.free &= now.pool.leaders != now.pool.leaders[at]
             if pick.role == "hold-out":
                 self.holdout[Place(POOL, at)] = coded(self.plan.problem, self.answers[at])
                 now.holdout_room -= 1
@@ -197,13 +199,15 @@ def _answers(stage: Stage, noise: float, seed: int) -> NDArray[Any]:
     return said
 
 
-def _situation(stage: Stage, campaign: Campaign) -> Situation:
+def _situation(stage: Stage, campaign: Campaign, plan: Plan) -> Situation:
     """A sealed and encoded pool, of which nothing was asked yet, with a test set."""
-    n, keys = len(stage.pool), stage.pool.role_keys()
-    drawn = draws(keys, campaign.seed)
+    n = len(stage.pool)
+    leaders = stage.leaders if plan.near_duplicates == "drop" else np.arange(n)
+    pool = Pool({}, np.zeros(n, np.int64), np.arange(n), stage.pool.role_keys(), leaders)
+    drawn = pool.draws(campaign.seed)
     return Situation(
         campaign=campaign,
-        pool=Pool({}, np.zeros(n, np.int64), np.arange(n), keys),
+        pool=pool,
         draws=drawn,
         scores=None,
         encoded=np.ones(n, np.bool_),
@@ -212,6 +216,7 @@ def _situation(stage: Stage, campaign: Campaign) -> Situation:
         labels=np.full(n, -1, np.int64),
         label_sets=np.empty((0, len(stage.labels)), np.bool_),
         asked={},
+        known=np.zeros(n, np.bool_),
         free=np.ones(n, np.bool_),
         zone=zones(drawn, campaign.random_share, campaign.holdout_size),
         near=np.zeros(n, np.bool_),
@@ -232,7 +237,7 @@ def _scores(
     """Of the candidates, as in a campaign that has time for so many; `last` takes note of them."""
     rng, fitted, corpus = np.random.default_rng([run.seed, round_, 2]), made.fitted, stage.corpus
     may = np.flatnonzero(now.free & (now.zone == TRAIN))
-    asked = np.flatnonzero(~now.free & (now.zone != HOLD_OUT))
+    asked = np.flatnonzero(now.known & (now.zone != HOLD_OUT))
 
     def guess() -> NDArray[np.float32] | None:
         probe = turn.probe(plan.problem, encoder, fitted, corpus, may, rng)

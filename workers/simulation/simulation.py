@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from service.errors import Invalid
+from workers import near
 from workers.corpus import Corpus, words
 from workers.encoder import Encoder
+from workers.near import Bags, Part
 from workers.simulation import labeled
 from workers.simulation.plan import Plan, Run
 from workers.simulation.replay import Stage, replay
@@ -75,7 +78,10 @@ def prepare(inputs: Inputs) -> tuple[Stage, Encoder]:
         return Corpus(tokens, encoder.embed(tokens), names, lambda rows: [texts[row] for row in rows])
 
     names = read([words(label) for label in labels])
-    return Stage(labels, pool, test, read(pool.texts, names), read(test.texts)), encoder
+    corpus = read(pool.texts, names)
+    alone = Part(Bags.of(pool.texts), corpus.base)
+    leaders, _ = near.leaders([alone], np.random.default_rng(0))
+    return Stage(labels, pool, test, corpus, read(test.texts), leaders), encoder
 
 
 _prepared: list[tuple[Stage, Encoder]] = []

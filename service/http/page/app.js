@@ -273,7 +273,7 @@ function campaignParts(campaign) {
       tile("Open tasks", number(status.queue.open), `${number(status.queue.chosen)} on their way`),
       tile("New since last round", number(status.changes), `of ${number(campaign.round_size)} that start one`),
       tile("Rounds", number(status.rounds_done), status.round ? `round ${status.round.number}: ${status.round.state}` : "none begun"),
-      tile("Pool", number(status.examples), status.aliases ? `${number(status.aliases)} duplicates` : "different texts"),
+      tile("Pool", number(status.examples), `${number(status.aliases)} duplicates, ${number(status.near_duplicates)} near ones`),
       tile("Pace", `${(60 * status.pace).toFixed(0)}/min`, status.budget_left === null ? "no budget set" : `${number(status.budget_left)} left to ask`),
     );
     const given = status.annotations;
