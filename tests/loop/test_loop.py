@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from tests.loop.world import People, World, truthful
 @pytest.mark.timeout(600)
 def test_a_campaign_with_two_annotators(world: World, docstrings: Corpus, model: str) -> None:
     """Given two people as fast as they can be, one in ten answers wrong and some skips, then nothing is lost,
-    nobody waits, and every fifty labels buy a round that is measured on the posted test set."""
+    nobody waits, near-duplicates are found, and every round is measured on the posted test set."""
     pool = docstrings.pool[:600]
+    again = [replace(one, id=f"{one.id}-again", text=f"{one.text.upper()} !") for one in pool[:20]]
+    pool = [*pool, *again]
     campaign = world.create(labels=docstrings.labels, model=model, budget=120, round_size=40, seed=3)
     test = world.post(
         f"/v1/campaigns/{campaign}/labels?set=test",
@@ -27,7 +30,7 @@ def test_a_campaign_with_two_annotators(world: World, docstrings: Corpus, model:
         f"/v1/campaigns/{campaign}/pool",
         [{"text": one.text, "id": one.id, "domain": one.domain} for one in pool],
     )
-    assert (receipt["received"], receipt["added"]) == (600, 600)
+    assert (receipt["received"], receipt["added"]) == (620, 620)
     project = world.project(campaign)
     truth = {one.text: one.label for one in pool}
     answer = truthful(truth, docstrings.labels, wrong=0.1, skips=0.05)
@@ -42,6 +45,7 @@ def test_a_campaign_with_two_annotators(world: World, docstrings: Corpus, model:
     assert status["labels"].get("hold-out", 0) == 0
     assert status["labels"]["control"] == pytest.approx(12, abs=2)
     assert sum(status["labels"].values()) == 120
+    assert 20 <= status["near_duplicates"] < 60
     world.wait(lambda: world.last_round(campaign).get("ranked_at"), "the last round")
     rounds = world.rounds(campaign)
     assert [one["state"] for one in rounds] == ["done"] * len(rounds)
