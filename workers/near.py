@@ -117,7 +117,7 @@ class Bags:
 @dataclass(frozen=True, eq=False)
 class Part:
     """Texts that came together: their words, their base embeddings (n, d) of length 1, and the position of each one's
-    leader (n,), as far as it is known."""
+    leader (n,), where they were compared."""
 
     bags: Bags
     embeddings: NDArray[np.floating]
@@ -139,10 +139,15 @@ def leaders(
     last, first = parts[-1], int(starts[-2])
     likeness = np.zeros(len(last), np.float32)
     scale = _scale(parts, starts, rng)
-    looks = (
-        _by_hash(parts, starts, scale),
-        _by_embedding(parts, starts, likeness, 1 - (1 - ALIKE) * scale, rng, progress),
-    )
+    by_hash = _by_hash(parts, starts, scale)
+    # Who follows leads nobody: what is there ten thousand times is looked at once.
+    leading = [
+        part.leaders == start + np.arange(len(part)) for part, start in zip(parts, starts[:-1], strict=True)
+    ]
+    leading[-1] = np.ones(len(last), np.bool_)
+    leading[-1][by_hash[0][by_hash[3]]] = False
+    by_embedding = _by_embedding(parts, starts, leading, likeness, 1 - (1 - ALIKE) * scale, rng, progress)
+    looks = by_hash, by_embedding
     rows, others, same = (np.concatenate([look[at] for look in looks]) for at in (0, 1, 3))
     cosines = np.concatenate([look[2] for look in looks])
     np.maximum.at(likeness, rows, cosines)
@@ -209,23 +214,24 @@ def _by_hash(parts: Sequence[Part], starts: Ints, scale: float) -> Found:
 def _by_embedding(
     parts: Sequence[Part],
     starts: Ints,
+    leading: Sequence[NDArray[np.bool_]],
     likeness: Cosines,
     least: float,
     rng: np.random.Generator,
     progress: Callable[[int, int], None],
 ) -> Found:
-    """Pairs with a cosine of `least`; puts the largest cosines into `likeness` (n,)."""
+    """Pairs of leading texts with a cosine of `least`; puts the largest cosines into `likeness` (n,)."""
     last, first = parts[-1], int(starts[-2])
     centres = _centres(parts, rng)
-    lists = [assigned(part.embeddings, centres) for part in parts]
-    orders = [np.argsort(one, kind="stable") for one in lists]
-    bounds = [
-        np.searchsorted(one[order], np.arange(len(centres) + 1))
-        for one, order in zip(lists, orders, strict=True)
-    ]
-    nearest = _nearest(last.embeddings, centres)
+    numbers = np.arange(len(centres) + 1)
+    orders, bounds = [], []
+    for part, leads in zip(parts, leading, strict=True):
+        lists = np.where(leads, assigned(part.embeddings, centres), len(centres))
+        orders.append(np.argsort(lists, kind="stable"))
+        bounds.append(np.searchsorted(lists[orders[-1]], numbers))
+    nearest = np.where(leading[-1][:, None], _nearest(last.embeddings, centres), len(centres))
     asking = np.argsort(nearest.ravel(), kind="stable")
-    asked = np.searchsorted(nearest.ravel()[asking], np.arange(len(centres) + 1))
+    asked = np.searchsorted(nearest.ravel()[asking], numbers)
     found: list[tuple[Ints, Ints, Cosines]] = [
         (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
     ]

@@ -172,10 +172,30 @@ def test_what_came_before_leads_and_positions_count_through() -> None:
     assert likeness == pytest.approx([0, 1, 1, 1], abs=1e-3)
 
 
+def test_a_flood_of_the_same_words_is_not_compared_pair_by_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+
+    def share(one: frozenset[int], _: frozenset[int]) -> float:
+        compared.append(one)
+        return 1.0
+
+    monkeypatch.setattr(near, "_share", share)
+    flood = [TEXT, *([f"{TEXT}!"] * 1_000), "another"]
+    leader, likeness = found(part(flood, [[1, 0, 0]] * 1_002))
+    assert leader == [0] * 1_001 + [0]
+    assert likeness[1:] == pytest.approx(1, abs=1e-3)
+    assert len(compared) == 1, "the other text with the one that leads"
+
+
 def test_a_flood_of_one_text_has_one_leader() -> None:
     flood = [f"{TEXT} {word}" for word in ("now", "then", "here", "there")] * 500
     leader, _ = found(part(flood, [[1, 0, 0]] * 2_000))
     assert set(leader) == {0}
+
+
+def test_texts_without_a_word() -> None:
+    leader, _ = found(part(["'", "’’", "?!", "a"], [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]))
+    assert leader == [0, 0, 2, 3]
 
 
 def test_one_alone() -> None:
