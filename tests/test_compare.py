@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.orphans import named
-from service.pool import pool
+from service.pool import pool, repeats
 from service.records import Example, Place
 from service.rounds.advance import advance
 from service.settings import Settings
@@ -19,7 +19,6 @@ from workers import door
 from workers.context import Context
 from workers.encodings import EMBEDDINGS
 from workers.jobs.train import _repeats
-from workers.near import LEADERS, LIKENESS
 from workers.situation import Pool
 
 LONG = "please tell me when the train to the north of the country leaves"
@@ -84,8 +83,8 @@ def test_shards_are_compared_one_after_the_other_with_all_before(context: Contex
         whole = Pool.load(connection, context.files, campaigns.get(connection, id_))
         assert {first.near, second.near} <= named(connection)
     assert (first.repeats, second.repeats) == (0, 2)
-    assert np.load(context.files.path(second.near) / LEADERS).tolist() == [[0, 2], [0, 0], [1, 2]]
-    assert np.load(context.files.path(second.near) / LIKENESS).shape == (3,)
+    assert repeats.leaders(context.files.path(second.near)).tolist() == [[0, 2], [0, 0], [1, 2]]
+    assert repeats.likeness(context.files.path(second.near)).shape == (3,)
     assert whole.leaders.tolist() == [0, 1, 2, 3, 2, 0, 6]
     add(context, id_, ["Where is my card?!", "where, my card is", f"{LONG} then"])
     assert compare(context, id_) == 1

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.files import Files
-from service.pool import pool
+from service.pool import pool, repeats
 from service.pool.pool import Kind
 from service.pool.text import draws, role_key
 from service.predictions import Spans
@@ -19,7 +19,6 @@ from service.store.campaigns import NewCampaign
 from service.store.database import Database
 from tests.filling import fill, seal
 from workers import selection, situation
-from workers.near import LEADERS
 from workers.selection import Pick
 from workers.situation import TRAIN, Scores, Situation
 
@@ -45,7 +44,7 @@ class World:
             for row, leader in leaders.items():
                 table[row] = leader
             with self.files.new(f"near/{self.campaign}/{number}") as folder:
-                np.save(folder / LEADERS, table)
+                repeats.write(folder, table, np.zeros(rows))
             pool.compared(connection, self.campaign, number, f"near/{self.campaign}/{number}", len(leaders))
 
     def look(self) -> Situation:

@@ -36,9 +36,6 @@ FEWEST, MOST = 4, 64
 FIRST = 8
 """So many of the earliest candidates are kept for each text and look."""
 LIST_ROWS, LISTS, PROBES = 256, 1_024, 3
-LEADERS, LIKENESS = "leaders.npy", "likeness.npy"
-"""Of a compared shard: (rows, 2) int32, shard and row of each one's leader; (rows,) float32."""
-
 _CHARACTER = re.compile("([\u2e80-\u9fff\uf900-\ufaff])")
 """Scripts that put no spaces between words."""
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row
 
 from service import answers
 from service.files import Files
-from service.pool import pool, shards
+from service.pool import pool, repeats, shards
 from service.pool.text import draws
 from service.predictions import ADAPTER, Spans
 from service.records import Campaign, Place
@@ -18,7 +18,6 @@ from service.store import labels, rounds, selections
 from workers import encodings
 from workers.coding import classes
 from workers.encodings import COMMITTEE, CONFIDENCE, PROBABILITIES, ROWS, SPANS, TOKEN_UNCERTAINTY
-from workers.near import LEADERS
 
 Positions = NDArray[np.int64]
 HOLD_OUT, CONTROL, TRAIN = 0, 1, 2
@@ -46,7 +45,7 @@ class Pool:
         leaders = np.arange(starts[-1])
         for row, start, size in zip(sealed, starts, sizes, strict=False):
             if row.near is not None and campaign.near_duplicates != "keep":
-                its = np.load(files.path(row.near) / LEADERS)
+                its = repeats.leaders(files.path(row.near))
                 leaders[start : start + size] = starts[np.searchsorted(numbers, its[:, 0])] + its[:, 1]
         return cls(
             {row.number: row.content for row in sealed},

@@ -23,13 +23,15 @@ Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 def export(
     campaign: Name,
     what: Annotated[
-        Literal["labels", "annotations"],
-        typer.Option(help="What the campaign believes, or every revision of every answer."),
+        Literal["labels", "annotations", "pool"],
+        typer.Option(
+            help="What the campaign believes, every revision of every answer, or the pool with its near-duplicates."
+        ),
     ] = "labels",
     format: Annotated[Literal["jsonl", "csv"], typer.Option(help="Format of the output.")] = "jsonl",
     out: Annotated[str, typer.Option(help="File to write; - for standard output.")] = "-",
 ) -> None:
-    """Write labels or annotations, one a line."""
+    """Write labels, annotations or examples, one a line."""
     with connect() as api, api.export(campaign, what, format) as chunks:
         if out == "-":
             for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Exports: what the campaign believes, and everything that annotators said, streamed a shard or a page at a time."""
+"""Exports: what the campaign believes, all that annotators said, and the pool, streamed a shard or a page at a time."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from service import answers
 from service.http.api import Api
 from service.http.schemas import ExportQuery
-from service.pool import pool, shards
+from service.pool import pool, repeats, shards
 from service.records import Campaign, Place
 from service.store.schema import alias, annotation, label, selection
 
@@ -49,15 +49,18 @@ COLUMNS = {
         "made_at",
         "received_at",
     ],
+    "pool": ["example", "id", "ids", "text", "domain", "meta", "repeats", "duplication_score"],
 }
 """`{answer}` is label, labels or spans, by the campaign's problem."""
 
 
 def stream(api: Api, c: str, query: ExportQuery) -> Response:
-    """The labels that hold now, with every id that was sent for each text; or every revision of every annotation."""
+    """The labels that hold now, with every id that was sent for each text; every revision of every annotation; or the
+    pool: which other `example` each one `repeats`, and its cosine to the likest before it, null where that is unknown.
+    """
     with api.reading(c) as (_, campaign):
         pass
-    rows = _labels(api, campaign) if query.what == "labels" else _annotations(api, campaign)
+    rows = {"labels": _labels, "annotations": _annotations, "pool": _pool}[query.what](api, campaign)
     lines = _csv(campaign.problem, COLUMNS[query.what], rows) if query.format == "csv" else _jsonl(rows)
     name = f"{campaign.id}-{query.what}.{query.format}"
     media_type = "text/csv; charset=utf-8" if query.format == "csv" else "application/x-ndjson"
@@ -104,6 +107,46 @@ def _labels(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
             }
             for one, example in zip(known, examples, strict=True)
         ]
+
+
+def _pool(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
+    with api.database.reading() as connection:
+        numbers = [row.number for row in pool.all_shards(connection, campaign.id)]
+    for number in numbers:
+        with api.database.reading() as connection:
+            row = pool.shard_row(connection, campaign.id, number)
+            aliases = _aliases(connection, campaign.id, number)
+            staged = [] if row.state == "sealed" else pool.staged_rows(connection, campaign.id, number)
+        leaders = likeness = None
+        if row.near is not None:
+            leaders = repeats.leaders(api.files.path(row.near))
+            likeness = repeats.likeness(api.files.path(row.near))
+        pages = (
+            shards.pages(api.files, row.content, PAGE)
+            if row.state == "sealed"
+            else iter([[msgspec.structs.asdict(one) for one in staged]])
+        )
+        at = 0
+        for page in pages:
+            rows = range(at, at + len(page))
+            at += len(page)
+            yield [
+                {
+                    "example": str(place := Place(number, one)),
+                    "id": example["ext_id"] if example["ext_id"] is not None else str(place),
+                    "ids": [id_ for id_ in [example["ext_id"], *aliases.get(one, [])] if id_ is not None],
+                    "text": example["text"],
+                    "domain": example["domain"],
+                    "meta": example["meta"],
+                    "repeats": None if leaders is None else _other(place, Place(*leaders[one].tolist())),
+                    "duplication_score": None if likeness is None else round(float(likeness[one]), 4),
+                }
+                for one, example in zip(rows, page, strict=True)
+            ]
+
+
+def _other(place: Place, leader: Place) -> str | None:
+    return None if leader == place else str(leader)
 
 
 def _aliases(connection: Connection, campaign: str, number: int) -> dict[int, list[str]]:
@@ -182,7 +225,7 @@ def _csv(problem: str, columns: Sequence[str], pages: Iterable[list[dict[str, An
         text = io.StringIO()
         writer = csv.writer(text)
         for row in page:
-            cells = row | {field: answers.to_cell(problem, row[field])}
+            cells = row | ({field: answers.to_cell(problem, row[field])} if field in row else {})
             writer.writerow([_cell(cells[name]) for name in names])
         yield text.getvalue().encode()
 

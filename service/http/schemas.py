@@ -256,7 +256,7 @@ class LabelsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    what: Literal["labels", "annotations"] = "labels"
+    what: Literal["labels", "annotations", "pool"] = "labels"
     format: Literal["jsonl", "csv"] = "jsonl"
 
 

@@ -1,7 +1,7 @@
 """Sealed shards: up to 65,536 examples in one folder, named by what is in it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -126,6 +126,17 @@ def columns(files: Files, content: str, names: Sequence[str]) -> dict[str, list[
     """Whole columns, each a list aligned with the shard's rows; `meta` as the JSON text that is stored."""
     table = pq.read_table(files.path(folder(content)) / "examples.parquet", columns=list(names))
     return {name: table.column(name).to_pylist() for name in names}
+
+
+def pages(files: Files, content: str, size: int) -> Iterator[list[dict[str, Any]]]:
+    """All examples, at most `size` at a time, as `examples` has them, but with `meta` read."""
+    with pq.ParquetFile(files.path(folder(content)) / "examples.parquet") as file:
+        for batch in file.iter_batches(size):
+            found: list[dict[str, Any]] = batch.to_pylist()
+            yield [
+                one | {"meta": None if one["meta"] is None else msgspec.json.decode(one["meta"])}
+                for one in found
+            ]
 
 
 def examples(files: Files, content: str, rows: Sequence[int]) -> list[dict[str, Any]]:

@@ -7,10 +7,12 @@ import tarfile
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from service import annotations, curve
 from service.measure.intervals import wilson
+from service.pool import pool, repeats, shards
 from service.store import campaigns
 from tests.http.conftest import MEASURED, ROUNDS, TOPICS, Served, fill
 from tests.http.test_campaigns import assert_listed_alike
@@ -178,8 +180,6 @@ def test_exported_labels(served: Served, filled: str) -> None:
 
 @pytest.mark.parametrize("sealed", [False, True])
 def test_every_id_that_was_sent_comes_back(served: Served, sealed: bool) -> None:
-    from service.pool import pool, shards
-
     c = served.campaign()["id"]
     body = [
         {"text": "one", "id": "a", "meta": {"n": 1}, "domain": "web"},
@@ -230,6 +230,55 @@ def test_exported_annotations(served: Served, filled: str, monkeypatch: pytest.M
     assert rows[440]["problem"] == "'weather' is none of the campaign's labels"
     cells = list(csv.DictReader(io.StringIO(served.http.get(f"{url}&format=csv").text)))
     assert [cell["kind"] for cell in cells] == [row["kind"] for row in rows]
+
+
+def test_the_exported_pool_tells_what_repeats_what(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    from service.http import export
+
+    monkeypatch.setattr(export, "PAGE", 2)
+    c = served.campaign()["id"]
+    first = [
+        {"text": "=one", "id": "a", "meta": {"n": 1}, "domain": "web"},
+        {"text": "two"},
+        {"text": "One!", "id": "c"},
+        {"text": "=one", "id": "b"},
+    ]
+    served.post_lines(f"/v1/campaigns/{c}/pool", "".join(json.dumps(one) + "\n" for one in first))
+    url = f"/v1/campaigns/{c}/export?what=pool"
+    rows = [json.loads(line) for line in served.http.get(url).text.splitlines()]
+    assert [row["text"] for row in rows] == ["=one", "two", "One!"]
+    assert {(row["repeats"], row["duplication_score"]) for row in rows} == {(None, None)}
+    files = served.api.files
+    with served.api.database.transaction() as connection:
+        pool.close_filling(connection, c)
+        pool.sealed(connection, c, 0, shards.seal(files, pool.staged_rows(connection, c, 0)))
+        with files.new(f"near/{c}/0-test") as folder:
+            repeats.write(folder, np.array([[0, 0], [0, 1], [0, 0]]), np.array([0, 0.125, 0.75]))
+        pool.compared(connection, c, 0, f"near/{c}/0-test", 1)
+    served.post_lines(f"/v1/campaigns/{c}/pool", json.dumps({"text": "three"}) + "\n")
+    rows = [json.loads(line) for line in served.http.get(url).text.splitlines()]
+    assert rows[0] == {
+        "example": "0-0",
+        "id": "a",
+        "ids": ["a", "b"],
+        "text": "=one",
+        "domain": "web",
+        "meta": {"n": 1},
+        "repeats": None,
+        "duplication_score": 0.0,
+    }
+    assert [(row["example"], row["id"], row["repeats"], row["duplication_score"]) for row in rows[1:]] == [
+        ("0-1", "0-1", None, 0.125),
+        ("0-2", "c", "0-0", 0.75),
+        ("1-0", "1-0", None, None),
+    ]
+    cells = list(csv.DictReader(io.StringIO(served.http.get(f"{url}&format=csv").text)))
+    assert [cell["repeats"] for cell in cells] == ["", "", "0-0", ""]
+    assert cells[0]["text"] == "'=one"
+    shown = served.http.get(f"/v1/campaigns/{c}").json()["status"]
+    assert (shown["examples"], shown["aliases"], shown["near_duplicates"]) == (4, 1, 1)
+    known = served.http.get(f"/v1/campaigns/{c}/pool").json()["shards"]
+    assert [shard["near_duplicates"] for shard in known] == [1, None]
 
 
 def test_no_text_becomes_a_formula_in_a_spreadsheet(served: Served) -> None:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from service.pool import pool, shards
+from service.pool import pool, repeats, shards
 from service.store import campaigns, events, rounds
 from workers import encodings, near
 from workers.held import Held
-from workers.near import LEADERS, LIKENESS, Bags, Part
+from workers.near import Bags, Part
 
 
 def run(held: Held) -> None:
@@ -25,7 +25,7 @@ def run(held: Held) -> None:
         embeddings = np.load(files.path(encoded[row.number].path) / encodings.EMBEDDINGS, mmap_mode="r")
         known = None
         if row is not own:
-            its = np.load(files.path(row.near) / LEADERS)
+            its = repeats.leaders(files.path(row.near))
             known = starts[np.searchsorted(numbers[:-1], its[:, 0])] + its[:, 1]
         parts.append(Part(Bags.of(texts), embeddings, known))
     rng = np.random.default_rng([campaign.seed, number])
@@ -39,11 +39,10 @@ def run(held: Held) -> None:
         ]
     )
     table = places[leaders]
-    repeats = int((table != places[-own.rows :]).any(axis=1).sum())
+    found = int((table != places[-own.rows :]).any(axis=1).sum())
     name = held.folder(f"near/{campaign.id}/{number}")
     with files.new(name) as folder:
-        np.save(folder / LEADERS, table)
-        np.save(folder / LIKENESS, likeness)
+        repeats.write(folder, table, likeness)
     with held.effects() as connection:
-        pool.compared(connection, campaign.id, number, name, repeats)
-        events.record(connection, campaign.id, "shard-compared", shard=number, near_duplicates=repeats)
+        pool.compared(connection, campaign.id, number, name, found)
+        events.record(connection, campaign.id, "shard-compared", shard=number, near_duplicates=found)

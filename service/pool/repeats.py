@@ -1,0 +1,27 @@
+"""Which examples of a shard repeat others: what was found when the shard was compared."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEADERS, LIKENESS = "leaders.npy", "likeness.npy"
+
+
+def write(folder: Path, leaders: NDArray[np.integer], likeness: NDArray[np.floating]) -> None:
+    """`leaders` (rows, 2): shard and row of the example that each repeats, its own where it repeats none; `likeness`
+    (rows,): its cosine to the likest example before it, 0 where there was none to compare with."""
+    np.save(folder / LEADERS, leaders.astype(np.int32))
+    np.save(folder / LIKENESS, likeness.astype(np.float32))
+
+
+def leaders(folder: Path) -> NDArray[np.int64]:
+    """(rows, 2), as in `write`."""
+    found: NDArray[np.int64] = np.load(folder / LEADERS).astype(np.int64)
+    return found
+
+
+def likeness(folder: Path) -> NDArray[np.float32]:
+    """(rows,), as in `write`."""
+    found: NDArray[np.float32] = np.load(folder / LIKENESS)
+    return found
