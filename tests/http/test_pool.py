@@ -48,7 +48,7 @@ def test_json_lines_come_in_with_a_receipt(served: Served, media_type: str) -> N
     pool = served.http.get(path).json()
     assert pool["examples"] == 2
     assert [shard | {"state": ""} for shard in pool["shards"]] == [
-        {"number": 0, "kind": "pool", "state": "", "rows": 2, "encoded": False}
+        {"number": 0, "kind": "pool", "state": "", "rows": 2, "encoded": False, "near_duplicates": None}
     ]
     (upload,) = pool["uploads"]
     assert (upload["kind"], upload["state"], upload["key"], upload["receipt"]) == (
