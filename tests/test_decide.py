@@ -89,7 +89,7 @@ def test_the_first_tasks_are_random_and_need_no_model() -> None:
 
 def test_the_first_chosen_batch_is_for_coverage() -> None:
     state = State(sealed={0: 1000}, encoded=frozenset({0}), batches=1, asked=125, servable=50)
-    assert actions(state) == [Rerank(0), Select(2, 100 + 25 - 50, "coverage")]
+    assert actions(state) == [Compare(0), Rerank(0), Select(2, 100 + 25 - 50, "coverage")]
 
 
 def test_coverage_waits_for_no_more_than_its_sample() -> None:
