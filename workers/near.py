@@ -244,12 +244,17 @@ def _by_embedding(
         ).T
         for some in blocks(len(rows), len(before), 4 * CELLS):
             mine = rows[some]
-            cosines = last.embeddings[mine].astype(np.float32) @ members  # (b, m)
-            cosines[before >= first + mine[:, None]] = 0
-            likeness[mine] = np.maximum(likeness[mine], cosines.max(axis=1))
-            alike = cosines >= least
+            low, high = np.searchsorted(before, first + mine[[0, -1]])
+            if not high:
+                continue
+            cosines = last.embeddings[mine].astype(np.float32) @ members[:, :high]  # (b, m)
+            cosines[:, low:][before[low:high] >= first + mine[:, None]] = 0
+            most = cosines.max(axis=1)
+            likeness[mine] = np.maximum(likeness[mine], most)
+            which = np.flatnonzero(most >= least)
+            alike = cosines[which] >= least
             at, to = np.nonzero(alike & (np.cumsum(alike, axis=1) <= FIRST))
-            found.append((mine[at], before[to], cosines[at, to]))
+            found.append((mine[which[at]], before[to], cosines[which[at], to]))
     row, other, cosine = (np.concatenate(column) for column in zip(*found, strict=True))
     its = np.searchsorted(starts, other, "right") - 1
     fine = np.array(

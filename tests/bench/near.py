@@ -135,7 +135,9 @@ def scale(count: int, seed: int) -> dict[str, float]:
         [f"w{at:x}".translate(str.maketrans("0123456789", "ghijklmnop")) for at in range(30_000)]
     )
     copied = count // 20
-    drawn = rng.zipf(1.3, size=(count - copied, WORDS)) % len(vocabulary)
+    # Words as often as in a language (Zipf, Mandelbrot 1953): 1 / (rank + 2.7).
+    shares = np.cumsum(1 / (np.arange(len(vocabulary)) + 2.7))
+    drawn = np.searchsorted(shares, rng.random((count - copied, WORDS)) * shares[-1])
     centres = rng.normal(size=(CLUSTERS, DIMENSION)).astype(np.float32)
     embeddings = np.empty((count, DIMENSION), np.float16)
     for start in range(0, count - copied, SHARD_ROWS):
