@@ -181,11 +181,13 @@ def _by_hash(parts: Sequence[Part], starts: Ints, scale: float) -> Found:
         for step in range(FIRST):
             at = np.flatnonzero(begin + step < end)
             to = begin[at] + step
-            found.append(np.stack([rows[at], start + whose[to], np.maximum(left_out[at], without[to])]))
-    row, other, changed = np.unique(np.concatenate(found, axis=1), axis=1)
-    fine = other < first + row
-    fine[1:] &= (row[1:] != row[:-1]) | (other[1:] != other[:-1])
-    row, other, changed = row[fine], other[fine], changed[fine]
+            mine, its, out = rows[at], start + whose[to], np.maximum(left_out[at], without[to])
+            fine = its < first + mine
+            found.append((mine[fine] * starts[-1] + its[fine]) * len(CHANGED) + out[fine])
+    pairs, changed = np.divmod(np.unique(np.concatenate(found)), len(CHANGED))
+    pairs, at = np.unique(pairs, return_index=True)  # with the fewest changed
+    changed = changed[at]
+    row, other = np.divmod(pairs, starts[-1])
     cosines = np.empty(len(row), np.float32)
     least = np.empty(len(row), np.float32)
     for part, start in zip(parts, starts[:-1], strict=True):

@@ -34,8 +34,8 @@ def batch(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> l
     """`count` picks in the queue's order, fewer where the pool holds no more (then `short` is set)."""
     share = now.campaign.random_share / 2
     total = sum(now.asked.values()) + count
-    # Near-duplicates share a draw: the one that leads them is drawn.
-    fine = now.free & now.pool.leading
+    # Random draws are from the pool as it is, near-duplicates too, or they would measure another.
+    fine = ~now.known
     control = _lowest_draws(
         now, fine & (now.zone == CONTROL) & ~now.near, _owed(now, "control", share, total, count)
     )
@@ -48,8 +48,8 @@ def batch(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> l
     chosen = train(now, count - len(random), mode, rng)
     missing = count - len(random) - len(chosen)
     if missing:
-        left = fine & (now.zone == CONTROL) & ~now.near
-        left[control] = False
+        left = now.free & now.pool.leading & (now.zone == CONTROL) & ~now.near
+        left &= ~now.pool.alike(_mask(len(left), random))
         more = _lowest_draws(now, left, missing)
         random += [Pick(at, "control", "random", 0.0) for at in more]
         if missing > len(more) and now.holdout_room > len(holdout):

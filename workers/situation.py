@@ -55,9 +55,15 @@ class Pool:
             leaders,
         )
 
-    def draws(self, seed: int) -> NDArray[np.float64]:
-        """(n,) one uniform number for each: near-duplicates have their leader's, so that they share a role."""
-        return draws(self.role_keys, seed)[self.leaders]
+    def draws(self, seed: int, random_share: float) -> NDArray[np.float64]:
+        """(n,) a uniform number for each text, that of a near-duplicate within its leader's zone (see `zones`).
+
+        So they share a role, and yet random draws by these numbers are a sample of the pool as it is.
+        """
+        own, share = draws(self.role_keys, seed), random_share / 2
+        zone = np.searchsorted([share, 2 * share], own[self.leaders], side="right")
+        low, high = np.array([0, share, 2 * share])[zone], np.array([share, 2 * share, 1])[zone]
+        return np.where(self.leading, own, low + own * (high - low))
 
     @property
     def leading(self) -> NDArray[np.bool_]:
@@ -187,7 +193,7 @@ def load(
 ) -> Situation:
     """Read what there is; `released` are open selections that may be chosen again."""
     whole = Pool.load(connection, files, campaign)
-    drawn = whole.draws(campaign.seed)
+    drawn = whole.draws(campaign.seed, campaign.random_share)
     taken = selections.taken(connection, campaign.id)
     known = labels.snapshot(connection, campaign.id, campaign.label_version)
     tests = [row for row in pool.all_shards(connection, campaign.id, "test") if row.state == "sealed"]

@@ -163,8 +163,8 @@ def _measuring(
     missing = campaign.holdout_size - len(drawn)
     if missing <= 0:
         return drawn
-    fine = whole.leading & np.isin(whole.numbers, list(encoded))
-    keys = np.where(fine, whole.draws(campaign.seed), 1.0)
+    drawn_by = whole.draws(campaign.seed, campaign.random_share)
+    keys = np.where(np.isin(whole.numbers, list(encoded)), drawn_by, 1.0)
     first = np.argsort(keys, kind="stable")[: campaign.holdout_size + len(drawn)]
     first = first[keys[first] < campaign.random_share / 2]
     have = set(drawn)
@@ -203,7 +203,7 @@ def _unlabeled(
     """A sample of the pool, the same in every round; never of texts that measure or may come to."""
     fine = np.isin(whole.numbers, list(encoded)) & ~forbidden
     if not tested:
-        fine &= whole.draws(campaign.seed) >= campaign.random_share / 2
+        fine &= whole.draws(campaign.seed, campaign.random_share) >= campaign.random_share / 2
     at = np.flatnonzero(fine)
     rng = np.random.default_rng(campaign.seed)
     sample = np.sort(rng.choice(at, min(UNLABELED_ROWS, len(at)), replace=False))

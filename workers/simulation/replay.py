@@ -204,7 +204,7 @@ def _situation(stage: Stage, campaign: Campaign, plan: Plan) -> Situation:
     n = len(stage.pool)
     leaders = stage.leaders if plan.near_duplicates == "drop" else np.arange(n)
     pool = Pool({}, np.zeros(n, np.int64), np.arange(n), stage.pool.role_keys(), leaders)
-    drawn = pool.draws(campaign.seed)
+    drawn = pool.draws(campaign.seed, campaign.random_share)
     return Situation(
         campaign=campaign,
         pool=pool,
