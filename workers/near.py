@@ -275,7 +275,7 @@ def _share(one: frozenset[int], other: frozenset[int]) -> float:
 
 
 def _centres(parts: Sequence[Part], rng: np.random.Generator) -> NDArray[np.float32]:
-    """(k, d), a list for each LIST_ROWS texts, from so many of them that k-means is quick."""
+    """(k, d) of length 1, a list for each LIST_ROWS texts, from so many of them that k-means is quick."""
     total = sum(len(part) for part in parts)
     count = int(np.clip(total // LIST_ROWS, 1, LISTS))
     share = min(1.0, 16 * count / total)
@@ -283,7 +283,12 @@ def _centres(parts: Sequence[Part], rng: np.random.Generator) -> NDArray[np.floa
         part.embeddings[np.sort(rng.choice(len(part), int(np.ceil(share * len(part))), replace=False))]
         for part in parts
     ]
-    return k_means(np.concatenate(some).astype(np.float32), count, rng)[1]
+    centres = k_means(np.concatenate(some).astype(np.float32), count, rng)[1]
+    # A mean of many that differ is short, and so near to all that belong nowhere: a third of the pool in one list.
+    lengths = np.linalg.norm(centres, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1
+    unit: NDArray[np.float32] = centres / lengths
+    return unit
 
 
 def _nearest(points: NDArray[np.floating], centres: NDArray[np.float32]) -> NDArray[np.int32]:
