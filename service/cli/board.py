@@ -97,7 +97,8 @@ def summary(campaign: Campaign) -> RenderableType:
     line("problem", campaign["problem"].replace("_", " "))
     line("labels", " | ".join(campaign["labels"]))
     line("model", f"{campaign['model']}, strategy {campaign['strategy']}")
-    line("pool", f"{status['examples']:,} examples, {status['test_examples']:,} test examples")
+    near = f" ({status['near_duplicates']:,} near-duplicates)" if status.get("near_duplicates") else ""
+    line("pool", f"{status['examples']:,} examples{near}, {status['test_examples']:,} test examples")
     left = "" if status["budget_left"] is None else f", {status['budget_left']:,} left in the budget"
     line("queue", f"{queue['open']:,} open, {queue['chosen']:,} on the way{left}")
     line("answers", f"{_counts(answers) or 'none yet'}, {status['pace'] * 60:.0f} a minute")

@@ -1,7 +1,7 @@
 """Verbs about campaigns."""
 
 import csv
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,9 +19,9 @@ RoundSize = Annotated[int | None, typer.Option(min=1, help="New labels after whi
 LowWater = Annotated[int | None, typer.Option(min=1, help="Open tasks below which the queue is refilled.")]
 ScoreSeconds = Annotated[float | None, typer.Option(min=0, help="Time for scoring in one round.")]
 NearDuplicates = Annotated[
-    str | None,
+    Literal["drop", "propagate", "keep"] | None,
     typer.Option(
-        help="Examples that repeat another: drop (never asked), propagate (they learn its label, too) or keep."
+        help="Of examples that repeat another: ask one, let the others train with its label, too, or ask each."
     ),
 ]
 Instruction = Annotated[str | None, typer.Option(help="What annotators read before they begin.")]

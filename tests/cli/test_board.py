@@ -26,6 +26,7 @@ CAMPAIGN: Campaign = {
     "status": {
         "phase": "labeling",
         "examples": 4000,
+        "near_duplicates": 1200,
         "test_examples": 0,
         "labels": {},
         "annotations": {},
@@ -129,7 +130,7 @@ def test_a_campaign_that_has_just_begun() -> None:
         "problem       single label",
         "labels        good | bad",
         "model         mini, strategy margin",
-        "pool          4,000 examples, 0 test examples",
+        "pool          4,000 examples (1,200 near-duplicates), 0 test examples",
         "queue         0 open, 30 on the way",
         "answers       none yet, 0 a minute",
         "labeled       none yet; 0 of 50 for a round",
