@@ -11,13 +11,12 @@ from service.pool import pool, repeats
 from service.records import Example, Place
 from service.rounds.advance import advance
 from service.settings import Settings
-from service.store import campaigns, jobs, labels, rounds
+from service.store import campaigns, jobs, labels
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
-from tests.filling import fill, seal
+from tests.filling import encode, fill, seal
 from workers import door
 from workers.context import Context
-from workers.encodings import EMBEDDINGS
 from workers.jobs.train import _repeats
 from workers.situation import Pool
 
@@ -48,18 +47,7 @@ def add(context: Context, id_: str, texts: list[str]) -> None:
             row = pool.shard_row(connection, id_, number)
             points = np.random.default_rng(number).normal(size=(row.rows, 64))
             points /= np.linalg.norm(points, axis=1, keepdims=True)
-            with context.files.new(f"encodings/{row.content}") as folder:
-                np.save(folder / EMBEDDINGS, points.astype(np.float16))
-            rounds.add_encoding(
-                connection,
-                content=row.content,
-                encoder="tiny",
-                path=f"encodings/{row.content}",
-                rows=row.rows,
-                truncated=0,
-                unknown_share=0.0,
-                seconds=0.0,
-            )
+            encode(connection, context.files, id_, number, points)
         advance(connection, id_)
 
 

@@ -15,11 +15,10 @@ from service.store import campaigns, jobs, rounds, selections
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
 from service.store.jobs import NewJob
-from tests.filling import fill, seal
+from tests.filling import encode, fill, seal
 from workers import scoring, selection, situation
 from workers.candidates import Probe
 from workers.context import Context
-from workers.encodings import EMBEDDINGS
 from workers.held import Held
 from workers.situation import Situation
 
@@ -44,19 +43,8 @@ class World:
             fill(connection, files, self.id, [Example(f"{name} {word(at)}") for at in range(count)])
             for number in seal(connection, files, self.id):
                 row = pool.shard_row(connection, self.id, number)
-                with files.new(f"encodings/{row.content}") as folder:
-                    share = np.linspace(0, 1, row.rows)
-                    np.save(folder / EMBEDDINGS, np.stack([share, 1 - share], axis=1).astype(np.float16))
-                rounds.add_encoding(
-                    connection,
-                    content=row.content,
-                    encoder="tiny",
-                    path=f"encodings/{row.content}",
-                    rows=row.rows,
-                    truncated=0,
-                    unknown_share=0.0,
-                    seconds=0.0,
-                )
+                share = np.linspace(0, 1, row.rows)
+                encode(connection, files, self.id, number, np.stack([share, 1 - share], axis=1))
 
     def look(self) -> tuple[Campaign, Situation]:
         with self.context.database.reading() as connection:

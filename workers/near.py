@@ -79,13 +79,15 @@ class Bags:
     @cached_property
     def totals(self) -> NDArray[np.uint64]:
         """(n,) equal for equal bags of words."""
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(self.hashes, dtype=np.uint64)])
-        whole: NDArray[np.uint64] = sums[self.offsets[1:]] - sums[self.offsets[:-1]]
-        return whole
+        sums = self._sums()
+        return sums[self.offsets[1:]] - sums[self.offsets[:-1]]
+
+    def _sums(self) -> NDArray[np.uint64]:
+        return np.concatenate([np.zeros(1, np.uint64), np.cumsum(self.hashes, dtype=np.uint64)])
 
     def keys(self) -> tuple[NDArray[np.uint64], Ints, Ints]:
         """(keys, their rows, words left out), ascending; of a row's equal keys the one with the fewest left out."""
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(self.hashes, dtype=np.uint64)])
+        sums = self._sums()
         every = np.arange(len(self.sizes))
         rows, at = np.repeat(every, self.sizes), np.arange(len(self.hashes))
         keys: list[NDArray[np.uint64]] = [self.totals]
@@ -138,18 +140,20 @@ def leaders(
     scale = _scale(parts, starts, rng)
     by_hash = _by_hash(parts, starts, scale)
     # Who follows leads nobody: what is there ten thousand times is looked at once.
-    leading = [
-        part.leaders == start + np.arange(len(part)) for part, start in zip(parts, starts[:-1], strict=True)
-    ]
-    leading[-1] = np.ones(len(last), np.bool_)
-    leading[-1][by_hash[0][by_hash[3]]] = False
-    by_embedding = _by_embedding(parts, starts, leading, likeness, 1 - (1 - ALIKE) * scale, rng, progress)
-    looks = by_hash, by_embedding
+    known = [part.leaders for part in parts[:-1] if part.leaders is not None]
+    every = np.concatenate([*known, first + np.arange(len(last))])
+    leading = every == np.arange(starts[-1])
+    leading[first + by_hash[0][by_hash[3]]] = False
+    looks = (
+        by_hash,
+        _by_embedding(
+            parts, starts, np.split(leading, starts[1:-1]), likeness, 1 - (1 - ALIKE) * scale, rng, progress
+        ),
+    )
     rows, others, same = (np.concatenate([look[at] for look in looks]) for at in (0, 1, 3))
     cosines = np.concatenate([look[2] for look in looks])
     np.maximum.at(likeness, rows, cosines)
-    known = [part.leaders for part in parts[:-1] if part.leaders is not None]
-    leader = np.concatenate([*known, first + np.arange(len(last))]).tolist()
+    leader = every.tolist()
     order = np.lexsort((others, -cosines, ~same, rows))
     pairs = zip((first + rows[order]).tolist(), others[order].tolist(), same[order].tolist(), strict=True)
     for row, other, twin in pairs:

@@ -45,8 +45,7 @@ class Pool:
         leaders = np.arange(starts[-1])
         for row, start, size in zip(sealed, starts, sizes, strict=False):
             if row.near is not None and campaign.near_duplicates != "keep":
-                its = repeats.leaders(files.path(row.near))
-                leaders[start : start + size] = starts[np.searchsorted(numbers, its[:, 0])] + its[:, 1]
+                leaders[start : start + size] = repeats.positions(files.path(row.near), numbers, starts)
         return cls(
             {row.number: row.content for row in sealed},
             np.repeat(numbers, sizes).astype(np.int64),
@@ -61,7 +60,7 @@ class Pool:
         So they share a role, and yet random draws by these numbers are a sample of the pool as it is.
         """
         own, share = draws(self.role_keys, seed), random_share / 2
-        zone = np.searchsorted([share, 2 * share], own[self.leaders], side="right")
+        zone = _zones(own[self.leaders], random_share)
         low, high = np.array([0, share, 2 * share])[zone], np.array([share, 2 * share, 1])[zone]
         return np.where(self.leading, own, low + own * (high - low))
 
@@ -181,11 +180,24 @@ class Situation:
 
 def zones(drawn: NDArray[np.float64], random_share: float, holdout_room: int) -> NDArray[np.int8]:
     """HOLD_OUT, CONTROL or TRAIN for each draw; where nobody else is to measure, the rest of those may train."""
-    share = random_share / 2
-    zone = np.where(drawn < share, HOLD_OUT, np.where(drawn < 2 * share, CONTROL, TRAIN)).astype(np.int8)
+    zone = _zones(drawn, random_share)
     if holdout_room == 0:
         zone[zone == HOLD_OUT] = TRAIN
     return zone
+
+
+def _zones(drawn: NDArray[np.float64], random_share: float) -> NDArray[np.int8]:
+    share = random_share / 2
+    return np.where(drawn < share, HOLD_OUT, np.where(drawn < 2 * share, CONTROL, TRAIN)).astype(np.int8)
+
+
+def measured(
+    files: Files, whole: Pool, taken: Sequence[Row[Any]], tests: Sequence[Row[Any]]
+) -> NDArray[np.bool_]:
+    """(n,) which of the pool are like a text of the hold-out, out of what was `taken`, or of `tests`, shards."""
+    holdouts = [row.role_key for row in taken if row.role == "hold-out"]
+    keys = [np.array(holdouts, dtype=np.int64), *(shards.role_keys(files, row.content) for row in tests)]
+    return whole.alike(np.isin(whole.role_keys, np.concatenate(keys)))
 
 
 def load(
@@ -198,15 +210,13 @@ def load(
     known = labels.snapshot(connection, campaign.id, campaign.label_version)
     tests = [row for row in pool.all_shards(connection, campaign.id, "test") if row.state == "sealed"]
     encoded = rounds.encodings(connection, campaign.id, campaign.encoder)
-    holdouts = [row.role_key for row in taken if row.role == "hold-out"]
-    measured = [np.array(holdouts, dtype=np.int64), *(shards.role_keys(files, row.content) for row in tests)]
-    room = 0 if tests else max(0, campaign.holdout_size - len(holdouts))
     asked_or_known = np.zeros(len(drawn), dtype=np.bool_)
     asked_or_known[whole.positions([Place(row.shard, row.row) for row in [*taken, *known]])] = True
     asked_or_known[whole.positions(released)] = False
     asked: dict[str, int] = {}
     for row in taken:
         asked[row.role] = asked.get(row.role, 0) + 1
+    room = 0 if tests else max(0, campaign.holdout_size - asked.get("hold-out", 0))
     return Situation(
         campaign=campaign,
         pool=whole,
@@ -221,7 +231,7 @@ def load(
         known=asked_or_known,
         free=~whole.alike(asked_or_known),
         zone=zones(drawn, campaign.random_share, room),
-        near=whole.alike(np.isin(whole.role_keys, np.concatenate(measured))),
+        near=measured(files, whole, taken, tests),
         holdout_room=room,
         behind=bool(round_) and rounds.get(connection, campaign.id, round_).metrics.get("behind", False),
     )

@@ -131,8 +131,8 @@ def set_(
     from service.errors import Invalid
 
     changes = _given({"name": name, "strategy": strategy, "round_size": round_size, "low_water": low_water})
-    changes |= _given({"score_seconds": score_seconds, "instruction": instruction})
-    changes |= _given({"near_duplicates": near_duplicates})
+    changes |= _given({"score_seconds": score_seconds, "near_duplicates": near_duplicates})
+    changes |= _given({"instruction": instruction})
     if budget is not None:
         if budget != "none" and not budget.isdecimal():
             raise Invalid(f"--budget is {budget!r}: give a whole number, or `none`", "budget")

@@ -84,17 +84,12 @@ def _labels(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
             staged = [] if row.state == "sealed" else pool.staged_rows(connection, campaign.id, number)
         if row.state == "sealed":
             found = shards.examples(api.files, row.content, [one.row for one in known])
-            examples = [
-                one | {"meta": None if one["meta"] is None else msgspec.json.decode(one["meta"])}
-                for one in found
-            ]
+            examples = [shards.with_meta(one) for one in found]
         else:
             examples = [msgspec.structs.asdict(staged[one.row]) for one in known]
         yield [
             {
-                "id": example["ext_id"] if example["ext_id"] is not None else str(Place(number, one.row)),
-                "ids": [id_ for id_ in [example["ext_id"], *aliases.get(one.row, [])] if id_ is not None],
-                "text": example["text"],
+                **_named(example, Place(number, one.row), aliases),
                 answers.FIELDS[campaign.problem]: answers.read(campaign.problem, one.value),
                 "weight": one.weight,
                 "source": one.source,
@@ -133,9 +128,7 @@ def _pool(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
             yield [
                 {
                     "example": str(place := Place(number, one)),
-                    "id": example["ext_id"] if example["ext_id"] is not None else str(place),
-                    "ids": [id_ for id_ in [example["ext_id"], *aliases.get(one, [])] if id_ is not None],
-                    "text": example["text"],
+                    **_named(example, place, aliases),
                     "domain": example["domain"],
                     "meta": example["meta"],
                     "repeats": None if leaders is None else _other(place, Place(*leaders[one].tolist())),
@@ -143,6 +136,16 @@ def _pool(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
                 }
                 for one, example in zip(rows, page, strict=True)
             ]
+
+
+def _named(example: dict[str, Any], place: Place, aliases: dict[int, list[str]]) -> dict[str, Any]:
+    """What an example is called, and its text."""
+    own = example["ext_id"]
+    return {
+        "id": str(place) if own is None else own,
+        "ids": [id_ for id_ in [own, *aliases.get(place.row, [])] if id_ is not None],
+        "text": example["text"],
+    }
 
 
 def _other(place: Place, leader: Place) -> str | None:

@@ -1,5 +1,6 @@
 """Which examples of a shard repeat others: what was found when the shard was compared."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,13 @@ def write(folder: Path, leaders: NDArray[np.integer], likeness: NDArray[np.float
 def leaders(folder: Path) -> NDArray[np.int64]:
     """(rows, 2), as in `write`."""
     found: NDArray[np.int64] = np.load(folder / LEADERS).astype(np.int64)
+    return found
+
+
+def positions(folder: Path, numbers: Sequence[int], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(rows,) where each one's leader is among shards that lie end to end: their numbers, ascending, and starts."""
+    shards, rows = leaders(folder).T
+    found: NDArray[np.int64] = starts[np.searchsorted(numbers, shards)] + rows
     return found
 
 

@@ -132,11 +132,12 @@ def pages(files: Files, content: str, size: int) -> Iterator[list[dict[str, Any]
     """All examples, at most `size` at a time, as `examples` has them, but with `meta` read."""
     with pq.ParquetFile(files.path(folder(content)) / "examples.parquet") as file:
         for batch in file.iter_batches(size):
-            found: list[dict[str, Any]] = batch.to_pylist()
-            yield [
-                one | {"meta": None if one["meta"] is None else msgspec.json.decode(one["meta"])}
-                for one in found
-            ]
+            yield [with_meta(one) for one in batch.to_pylist()]
+
+
+def with_meta(example: dict[str, Any]) -> dict[str, Any]:
+    """The example with `meta` read from the JSON that is stored."""
+    return example | {"meta": None if example["meta"] is None else msgspec.json.decode(example["meta"])}
 
 
 def examples(files: Files, content: str, rows: Sequence[int]) -> list[dict[str, Any]]:

@@ -23,10 +23,7 @@ def run(held: Held) -> None:
         held.progress(len(parts), len(numbers), "reading words")
         texts = shards.columns(files, row.content, ["text"])["text"]
         embeddings = np.load(files.path(encoded[row.number].path) / encodings.EMBEDDINGS, mmap_mode="r")
-        known = None
-        if row is not own:
-            its = repeats.leaders(files.path(row.near))
-            known = starts[np.searchsorted(numbers[:-1], its[:, 0])] + its[:, 1]
+        known = None if row is own else repeats.positions(files.path(row.near), numbers[:-1], starts)
         parts.append(Part(Bags.of(texts), embeddings, known))
     rng = np.random.default_rng([campaign.seed, number])
     leaders, likeness = near.leaders(

@@ -14,7 +14,7 @@ from service.pool import pool, shards
 from service.predictions import ADAPTER, BASELINE
 from service.records import HEADLINES, Campaign, Place
 from service.store import campaigns, events, labels, rounds, selections
-from workers import adapter, encodings, learner, scoring, tagger
+from workers import adapter, encodings, learner, scoring, situation, tagger
 from workers.coding import classes
 from workers.corpus import Corpus, words
 from workers.encoder import Encoder
@@ -49,8 +49,7 @@ def run(held: Held) -> None:
     held.progress(0, 1, f"round {number}: loading the model")
     encoder = held.context.encoder(campaign.model)
     places = _measuring(campaign, taken, whole, encoded, tests)
-    measured_keys = _measured_keys(held, taken, tests)
-    forbidden = whole.alike(np.isin(whole.role_keys, list(measured_keys)))
+    forbidden = situation.measured(files, whole, taken, tests)
     train = [row for row in known if row.role != "hold-out" and row.shard in encoded]
     at = whole.positions([Place(row.shard, row.row) for row in train])
     usable = [row for row, bad in zip(train, forbidden[at], strict=True) if not bad]
@@ -182,14 +181,6 @@ def _repeats(whole: Pool, labeled: list[Row[Any]], fine: NDArray[np.bool_]) -> l
     found = np.flatnonzero(fine & np.isin(whole.leaders, list(label)))
     leaders = whole.leaders[found].tolist()
     return [(place, label[leader]) for place, leader in zip(whole.places(found), leaders, strict=True)]
-
-
-def _measured_keys(held: Held, taken: list[Row[Any]], tests: list[Row[Any]]) -> set[int]:
-    """Role keys of all texts that measure: what is like them must not train."""
-    keys = {row.role_key for row in taken if row.role == "hold-out"}
-    for row in tests:
-        keys.update(shards.role_keys(held.context.files, row.content).tolist())
-    return keys
 
 
 def _unlabeled(
