@@ -21,6 +21,8 @@ from service.store.schema import campaign as campaign_table
 
 DELETED = "deleted"
 PACE_WINDOWS_S = (15.0, 60.0)
+LATELY_S = 3600.0
+"""Who answered within it is taken to be at work."""
 
 Reader = Callable[[Any, str], Answer]
 """Turns a result, given to a text, into an answer; raises Invalid where it is none."""
@@ -148,6 +150,27 @@ def reopen_pool(connection: Connection, campaign: str) -> None:
     )
 
 
+def answers_now(connection: Connection, campaign: str) -> list[Row[Any]]:
+    """(shard, row, annotator, value) of every answer as it is now, the oldest first."""
+    columns = annotation.c.shard, annotation.c.row, annotation.c.annotator, annotation.c.value
+    mine = select(*columns).where(
+        annotation.c.campaign == campaign, annotation.c.current, annotation.c.kind == "answer"
+    )
+    return list(connection.execute(mine.order_by(annotation.c.made_at, annotation.c.ls_id)))
+
+
+def numbers(connection: Connection, campaign: str) -> dict[Place, int]:
+    """How many answered or skipped each example."""
+    query = select(annotation.c.shard, annotation.c.row, func.count()).where(
+        annotation.c.campaign == campaign,
+        annotation.c.current,
+        annotation.c.kind != DELETED,
+        annotation.c.shard.is_not(None),
+    )
+    rows = connection.execute(query.group_by(annotation.c.shard, annotation.c.row))
+    return {Place(shard, row): number for shard, row, number in rows}
+
+
 def counts(connection: Connection, campaign: str) -> dict[str, int]:
     """How many annotations there are now, by kind; `deleted` are those that are no more."""
     query = select(annotation.c.kind, func.count().label("number")).where(
@@ -156,12 +179,11 @@ def counts(connection: Connection, campaign: str) -> dict[str, int]:
     return {row.kind: row.number for row in connection.execute(query.group_by(annotation.c.kind))}
 
 
-def annotators(connection: Connection, campaign: str, within_s: float) -> int:
-    """How many people answered lately."""
+def annotators(connection: Connection, campaign: str, within_s: float = LATELY_S) -> set[int]:
+    """Who answered lately."""
     recent = and_(annotation.c.campaign == campaign, _within(within_s))
-    return connection.execute(
-        select(func.count(annotation.c.annotator.distinct())).where(recent)
-    ).scalar_one()
+    found = connection.execute(select(annotation.c.annotator).where(recent).distinct()).scalars()
+    return {one for one in found if one is not None}
 
 
 def pace(connection: Connection, campaign: str) -> float:
@@ -237,11 +259,15 @@ def _settle(connection: Connection, campaign: str, selected: Row[Any]) -> None:
         connection.execute(select(annotation).where(here).order_by(annotation.c.made_at, annotation.c.ls_id))
     )
     votes = [row.value for row in rows if row.kind == "answer"]
-    # Most votes for the whole answer; of equals the one that was given first.
-    value = Counter(votes).most_common(1)[0][0] if votes else None
+    finished = len(rows) >= selected.wanted
+    # Most votes for the whole answer, of equals the one that was given first: until the next round, which weighs them.
+    value, number = Counter(votes).most_common(1)[0] if votes else (None, 0)
     place = Place(selected.shard, selected.row)
-    labels.believe(connection, campaign, place, value, selected.role, selected.role_key, len(votes))
-    state = "answered" if votes else "skipped" if rows else "open"
-    leaving = selected.state in ("withdrawing", "withdrawn")
-    if selected.state != state and not (state == "open" and leaving):
-        selections.move(connection, [selected.id], state)
+    reason = "one answer" if len(votes) == 1 else f"{number} of {len(votes)} answers"
+    labels.believe(connection, campaign, place, value, selected.role, selected.role_key, len(votes), reason)
+    state = ("answered" if votes else "skipped") if finished else "open"
+    waiting = selected.state in ("chosen", "withdrawing", "withdrawn")
+    if selected.state != state and not (state == "open" and waiting):
+        # Skips are not paid for.
+        wanted = min(selected.wanted, len(votes)) if state == "answered" else selected.wanted
+        selections.move(connection, [selected.id], state, wanted=wanted)

@@ -13,6 +13,9 @@ Access = Literal["viewer", "engineer", "admin"]
 NearDuplicates = Literal["drop", "propagate", "keep"]
 """What becomes of examples that repeat another: they are not asked; they train with its label, too; nothing."""
 
+Consensus = Literal["model", "dawid_skene", "majority"]
+"""How answers become a label: by who is how often right, with the model as one more voter or without; or most count."""
+
 BLIND_ROLES = ("control", "hold-out")
 PROBLEMS = tuple(FIELDS)
 HEADLINES = {"single_label": "accuracy", "multi_label": "macro_f1", "spans": "f1"}
@@ -38,6 +41,9 @@ class Campaign(msgspec.Struct, frozen=True):
     holdout_size: int
     score_seconds: float
     near_duplicates: NearDuplicates
+    overlap: int
+    consensus: Consensus
+    second_opinions: float
     paused: bool
     created_at: float
     encoder: str | None

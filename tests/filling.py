@@ -1,18 +1,22 @@
 """A campaign's pool filled and sealed as uploads and workers do it, in a transaction of the test's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from service import annotations
+from service.annotations import Given
 from service.files import Files
 from service.pool import pool, shards
 from service.pool.batch import Batch
 from service.pool.lines import Line
 from service.pool.pool import Kind, Receipt
-from service.records import Example
-from service.store import campaigns, rounds
+from service.records import Example, Place, Role
+from service.store import campaigns, rounds, selections
+from service.store.selections import Chosen
 from workers.encodings import EMBEDDINGS
 
 
@@ -56,3 +60,37 @@ def seal(connection: Connection, files: Files, campaign: str) -> list[int]:
         content = shards.seal(files, pool.staged_rows(connection, campaign, number))
         pool.sealed(connection, campaign, number, content)
     return numbers
+
+
+def answer(
+    connection: Connection,
+    campaign: str,
+    given: Mapping[int, Mapping[int, Any]],
+    role: Role = "train",
+    wanted: int = 1,
+) -> None:
+    """Have rows of shard 0 asked and answered: {row: {annotator: answer}}; who has the lower number came first."""
+    places = {Place(0, row) for row in given}
+    new = [
+        Chosen(place, place.row, role, "margin", 0.5, "why", f"text {place.row}", None, None, place.row, None)
+        for place in sorted(places - selections.at(connection, campaign, places).keys())
+    ]
+    selections.choose(connection, campaign, 1, 0, new, wanted)
+    chosen = selections.in_states(connection, campaign, ["chosen"])
+    selections.opened(connection, {row.id: row.row + 1 for row in chosen})
+    made = [
+        Given(
+            id=10_000 * who + row,
+            task=row + 1,
+            ext_id=f"0-{row}",
+            result=said,
+            skipped=False,
+            annotator=who,
+            made_at=f"2026-01-01T00:00:{who:02}+00:00",
+            revision="1",
+            lead_time=None,
+        )
+        for row, answers in given.items()
+        for who, said in answers.items()
+    ]
+    annotations.take(connection, campaigns.get(connection, campaign), made, lambda result, text: result)

@@ -130,7 +130,7 @@ def test_most_votes_win_and_of_equals_the_first(connection: Connection, campaign
     assert believed(connection, campaign) == {0: ("bad", "train", 3)}
     annotations.take(connection, campaign, [given(4, 0, "bad")], read)
     assert believed(connection, campaign) == {0: ("bad", "train", 4)}
-    assert campaigns.get(connection, campaign.id).label_version == 2
+    assert campaigns.get(connection, campaign.id).label_version == 3
 
 
 def test_a_skip_ends_the_task_and_makes_no_label(connection: Connection, campaign: Campaign) -> None:
@@ -142,6 +142,26 @@ def test_a_skip_ends_the_task_and_makes_no_label(connection: Connection, campaig
     annotations.take(connection, campaign, [given(2, 0, skipped=True, revision="2")], read)
     assert states(connection, campaign)[0] == "skipped"
     assert believed(connection, campaign) == {}
+
+
+def test_a_second_opinion_waits_for_somebody_else(connection: Connection, campaign: Campaign) -> None:
+    """An edit of the first answer does not end it; a skip does, and is not paid for."""
+    annotations.take(connection, campaign, [given(1, 0)], read)
+    assert selections.ask_again(connection, campaign.id, Place(0, 0), 9, "doubt")
+    (asked,) = selections.in_states(connection, campaign.id, ["chosen"])
+    assert (asked.wanted, asked.place, asked.reason) == (2, 9, "doubt")
+    annotations.take(connection, campaign, [given(1, 0, "bad", revision="2")], read)
+    assert len(selections.in_states(connection, campaign.id, ["chosen"])) == 1
+    assert selections.answers(connection, campaign.id) == {"open": 2, "chosen": 2}
+    annotations.take(connection, campaign, [given(2, 0, annotator=2, skipped=True)], read)
+    assert selections.answers(connection, campaign.id) == {"open": 2, "answered": 1}
+    assert annotations.numbers(connection, campaign.id) == {Place(0, 0): 2}
+    assert selections.ask_again(connection, campaign.id, Place(0, 0), 10, "doubt")
+    (asked,) = selections.in_states(connection, campaign.id, ["chosen"])
+    assert asked.wanted == 3, "somebody who neither answered nor skipped"
+    annotations.take(connection, campaign, [given(3, 0, annotator=3)], read)
+    assert selections.answers(connection, campaign.id) == {"open": 2, "answered": 2}
+    assert believed(connection, campaign) == {0: ("bad", "train", 2)}
 
 
 @pytest.mark.parametrize("result", ["ugly", [], None, {"foo": [1]}])
@@ -228,8 +248,8 @@ def test_annotators_who_answered_lately(connection: Connection, campaign: Campai
     annotations.take(
         connection, campaign, [given(1, 0), given(2, 1, annotator=2), given(3, 2, annotator=2)], read
     )
-    assert annotations.annotators(connection, campaign.id, 60) == 2
-    assert annotations.annotators(connection, campaign.id, -1) == 0
+    assert annotations.annotators(connection, campaign.id, 60) == {1, 2}
+    assert annotations.annotators(connection, campaign.id, -1) == set()
 
 
 def test_the_log_tells_of_news_once(connection: Connection, campaign: Campaign) -> None:

@@ -17,7 +17,7 @@ from service.store.database import Database
 from tests.filling import encode, fill, seal
 from workers import door
 from workers.context import Context
-from workers.jobs.train import _repeats
+from workers.material import _repeats
 from workers.situation import Pool
 
 LONG = "please tell me when the train to the north of the country leaves"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.records import Place
-from workers.jobs.train import _measuring
+from workers.material import _measuring
 from workers.situation import CONTROL, HOLD_OUT, TRAIN, Pool, zones
 
 

@@ -17,7 +17,8 @@ from service.records import Example, Place
 from service.store import campaigns, labels, rounds, selections
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
-from tests.filling import fill, seal
+from service.store.labels import Revision
+from tests.filling import answer, fill, seal
 from workers import selection, situation
 from workers.selection import Pick
 from workers.situation import TRAIN, Scores, Situation
@@ -358,3 +359,39 @@ def test_near_duplicates_may_be_kept(world: World) -> None:
         campaigns.change(connection, world.campaign, near_duplicates="keep")
     now = world.look()
     assert (now.pool.leading.sum(), now.free.sum()) == (100, 99)
+
+
+def test_labels_in_doubt_take_the_places_of_what_the_model_is_surest_of(world: World) -> None:
+    """Given picks that are guessed right with .9 and .6 and labels wrong with .95, .35 and .05, then of two second
+    opinions one is asked, in the surer pick's place: the next label is less in doubt than what it would replace."""
+    world.add(texts(40))
+    now = world.look()
+    now.scores = Scores(1, np.arange(40), np.tile(np.float32([[0.9, 0.1]]), (40, 1)))
+    now.scores.probabilities[7] = [0.4, 0.6]
+    now.doubt[[20, 21, 22]] = [0.95, 0.35, 0.05]
+    picks = [Pick(7, "train", "margin", 1.0), Pick(6, "train", "margin", 0.9)]
+    found = selection._reconsidered(now, picks, 2)
+    assert [(one.position, one.strategy) for one in found] == [(7, "margin"), (20, "second opinion")]
+    assert found[1].score == 0.95
+    assert selection._reconsidered(now, picks, 0) == picks
+    now.doubt[21] = 0.5
+    assert [one.position for one in selection._reconsidered(now, picks, 2)] == [21, 20]
+    now.scores = None
+    assert selection._reconsidered(now, picks, 2) == picks, "what was never scored is new"
+
+
+def test_who_may_be_asked_again(world: World) -> None:
+    """A label that trains, answered by fewer people than are at work, of known doubt, and not waiting already."""
+    world.add(texts(10))
+    with world.database.transaction() as connection:
+        answer(connection, world.campaign, {row: {1: "a"} for row in range(4)})
+        answer(connection, world.campaign, {4: {1: "a"}}, "hold-out")
+        answer(connection, world.campaign, {5: {1: "a", 2: "b"}})
+        known = {row.row: row.version for row in labels.current(connection, world.campaign)}
+        revised = [Revision(known[row], "a", 0.3, 0.25, "") for row in (0, 1, 4, 5)]
+        labels.revise(connection, world.campaign, revised)
+        selections.ask_again(connection, world.campaign, Place(0, 1), 9, "")
+    assert world.look().doubt.tolist() == [0.75] + [0] * 9
+    with world.database.transaction() as connection:
+        campaigns.change(connection, world.campaign, second_opinions=0.0)
+    assert not world.look().doubt.any()

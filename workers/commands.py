@@ -44,7 +44,20 @@ def simulate(
     batch: Annotated[int, typer.Option(help="Labels in each further one.")] = 50,
     labels: Annotated[int, typer.Option(help="Labels at the end.")] = 525,
     seeds: Annotated[int, typer.Option(help="Campaigns of each strategy.")] = 3,
-    noise: Annotated[float, typer.Option(help="Share of answers that are wrong.")] = 0.0,
+    noise: Annotated[
+        str, typer.Option(help="Share of wrong answers; several with commas between are several annotators.")
+    ] = "0",
+    errors: Annotated[
+        str,
+        typer.Option(help="What wrong answers are: any other label, or, of single labels, a similar one."),
+    ] = "any",
+    overlap: Annotated[int, typer.Option(help="Annotators that answer each example.")] = 1,
+    consensus: Annotated[
+        str, typer.Option(help="How answers become labels: model, dawid_skene or majority.")
+    ] = "model",
+    second_opinions: Annotated[
+        float, typer.Option(help="Share of a batch, at most, that asks again about labels in doubt.")
+    ] = 0.2,
     random_share: Annotated[float, typer.Option(help="Share of each batch that is drawn at random.")] = 0.2,
     problem: Annotated[str, typer.Option(help="single_label, multi_label or spans.")] = "single_label",
     metric: Annotated[
@@ -91,4 +104,8 @@ def simulate(
         holdout,
         score_rows,
         near_duplicates,
+        errors,
+        overlap,
+        consensus,
+        second_opinions,
     )

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,6 +62,10 @@ class Held:
             raise Stopping
         self._progress = {"done": done, "total": total, "doing": doing}
         self._wake.set()
+
+    def telling(self, words: str) -> Callable[[float, float], None]:
+        """What tells how far something is that is called `words`."""
+        return lambda done, total: self.progress(done, total, words)
 
     @contextmanager
     def effects(self, result: Any = None, rearm_s: float | None = None) -> Iterator[Connection]:

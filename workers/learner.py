@@ -175,6 +175,22 @@ def fit(
     return replace(fitted, thresholds=tuple(thresholds(found).tolist()))
 
 
+def opinions(
+    corpus: Corpus,
+    rows: NDArray[np.integer],
+    labels: Labels,
+    weights: Floats,
+    classes: int,
+    seed: int,
+    problem: str = "single_label",
+) -> Floats:
+    """(n, classes) probabilities for each of the labeled rows, as `fit` takes them, by a model that did not learn from
+    it; NaN where there is none. By linear heads: LoRA would have to be trained once for each fold."""
+    relative = (weights / weights.mean()).astype(np.float32)
+    lesson = Lesson(OBJECTIVES[problem], corpus, np.asarray(rows), labels, relative, classes, Recipe())
+    return linear.opinions(lesson, np.random.default_rng(seed))
+
+
 def predict(
     encoder: Encoder,
     fitted: Fitted,
@@ -329,7 +345,7 @@ def _contest(train: _Trainer, temperature: float) -> tuple[dict[str, Any], float
         return {"share": 0.0}, temperature
     head = linear.head(part, train.frozen, train.rng, without=lesson.rows)
     without = Held(
-        lesson.objective, head.logits(lesson.points(test)), lesson.labels[test], lesson.weights[test]
+        lesson.objective, test, head.logits(lesson.points(test)), lesson.labels[test], lesson.weights[test]
     )
     adapted = train(part)
     merged = lora.merged(encoder, adapted.matrices, lesson.recipe)

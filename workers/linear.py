@@ -86,6 +86,8 @@ class Held:
     """Predictions of labels by models that did not learn from them."""
 
     objective: Objective
+    at: Rows
+    """(m,) positions in the lesson."""
     logits: Floats
     """(m, C)"""
     labels: Labels
@@ -151,6 +153,18 @@ def fit(lesson: Lesson, rng: np.random.Generator) -> Linear:
     mixes = [held.mixed(spread.logits, share) for share in SHARES]
     best = int(np.argmin([mix.best_log_loss() for mix in mixes]))
     return Linear(_mixed(lesson, names, SHARES[best], rng), names, SHARES[best], mixes[best])
+
+
+def opinions(lesson: Lesson, rng: np.random.Generator) -> Floats:
+    """(n, C) calibrated probabilities for each text of the lesson, by a head that did not learn from it.
+
+    NaN where there was none to ask.
+    """
+    found = np.full((len(lesson.rows), lesson.classes), np.nan, np.float32)
+    held = fit(lesson, rng).held
+    if held is not None:
+        found[held.at] = lesson.objective.probabilities(held.logits / np.float32(held.temperature()))
+    return found
 
 
 def head(lesson: Lesson, like: Linear, rng: np.random.Generator, without: Rows) -> Head:
@@ -223,7 +237,7 @@ def _held(
     if not at:
         return None
     rows = np.concatenate(at)
-    return Held(lesson.objective, np.concatenate(logits), lesson.labels[rows], lesson.weights[rows])
+    return Held(lesson.objective, rows, np.concatenate(logits), lesson.labels[rows], lesson.weights[rows])
 
 
 def _regression(lesson: Lesson, names: bool, rows: Rows | None = None, labels: Rows | None = None) -> Head:

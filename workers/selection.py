@@ -15,9 +15,11 @@ from service.store.selections import Chosen
 from strategies import registry
 from strategies.base import View
 from workers import encodings
+from workers.consensus import SMOOTH
 from workers.situation import CONTROL, HOLD_OUT, TRAIN, Scores, Situation
 
 OPENING = "typiclust"
+SECOND_OPINION = "second opinion"
 SCORED = frozenset({"probabilities", "committee", "token_uncertainty"})
 """What only scored examples have."""
 
@@ -58,6 +60,7 @@ def batch(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> l
             rest = _lowest_draws(now, left, min(missing - len(more), now.holdout_room - len(holdout)))
             random += [Pick(at, "hold-out", "random", 0.0) for at in rest]
     now.short = len(random) + len(chosen) < count
+    chosen = _reconsidered(now, chosen, int(now.campaign.second_opinions * count))
     return _interleave(chosen, [random[at] for at in rng.permutation(len(random))])
 
 
@@ -77,6 +80,44 @@ def train(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> l
     rest = np.flatnonzero(free & now.pool.leading)
     more = rng.choice(rest, size=min(count - len(picks), len(rest)), replace=False) if len(rest) else rest
     return picks + [Pick(int(at), "train", "random", 0.0) for at in more]
+
+
+def _reconsidered(now: Situation, picks: list[Pick], most: int) -> list[Pick]:
+    """`picks` with a second opinion in the place of up to `most` of them: where a label is more in doubt than the
+    model's own guess of what was picked.
+
+    Both are the probability that what is believed is wrong (Goh and Mueller, ActiveLab, arXiv:2301.11856, without
+    their average over annotators, whom the label's probability has seen already).
+    """
+    labels = np.argsort(-now.doubt, kind="stable")[:most]
+    labels = labels[now.doubt[labels] > 0]
+    doubts = _doubts(now, np.array([pick.position for pick in picks], np.int64))
+    found = picks.copy()
+    for label, at in zip(labels.tolist(), np.argsort(doubts, kind="stable").tolist(), strict=False):
+        if now.doubt[label] <= doubts[at]:
+            break
+        role = "control" if now.zone[label] == CONTROL else "train"
+        found[at] = Pick(label, role, SECOND_OPINION, float(now.doubt[label]))
+    return found
+
+
+def _doubts(now: Situation, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(m,) how probable it is that the model's guess is wrong, 1 where it has none; of spans one as good as the other.
+
+    Of several labels it is the mean over those that are in question.
+    """
+    doubts = np.full(len(positions), 0.5 if now.campaign.problem == "spans" else 1.0)
+    if now.scores is None or now.scores.probabilities is None or not len(positions):
+        return doubts
+    known, rows = now.scores.at(positions)
+    p = now.scores.probabilities[rows[known]].astype(np.float64)
+    if now.scores.thresholds is None:
+        doubts[known] = 1 - p.max(axis=1)
+    else:
+        asked = p > SMOOTH
+        wrong = (np.minimum(p, 1 - p) * asked).sum(axis=1)
+        doubts[known] = wrong / np.maximum(asked.sum(axis=1), 1)
+    return doubts
 
 
 def _mask(size: int, picks: Sequence[Pick]) -> NDArray[np.bool_]:
@@ -132,7 +173,7 @@ def describe(files: Files, now: Situation, picks: Sequence[Pick], ranks: Sequenc
             ext_id=found[at]["ext_id"],
             domain=found[at]["domain"],
             role_key=int(now.pool.role_keys[pick.position]),
-            prediction=shown[at] if pick.role == "train" else None,
+            prediction=shown[at] if pick.role == "train" and pick.strategy != SECOND_OPINION else None,
         )
         for at, pick in enumerate(picks)
     ]
@@ -246,6 +287,8 @@ def _interleave(chosen: list[Pick], random: list[Pick]) -> list[Pick]:
 def _reason(now: Situation, pick: Pick) -> str:
     if pick.strategy == "random":
         return "random draw"
+    if pick.strategy == SECOND_OPINION:
+        return f"a second opinion: the label is wrong with {pick.score:.0%}"
     if pick.strategy == OPENING:
         return "typical of texts that nobody was asked about yet"
     if now.scores is not None:

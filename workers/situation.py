@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row
 
-from service import answers
+from service import annotations, answers
 from service.files import Files
 from service.pool import pool, repeats, shards
 from service.pool.text import draws
@@ -20,6 +20,8 @@ from workers.coding import classes
 from workers.encodings import COMMITTEE, CONFIDENCE, PROBABILITIES, ROWS, SPANS, TOKEN_UNCERTAINTY
 
 Positions = NDArray[np.int64]
+MOST_ANSWERS = 5
+"""Of one example, second opinions among them: what so many cannot settle, one more will not."""
 HOLD_OUT, CONTROL, TRAIN = 0, 1, 2
 """Zones: which role the draw of an example's text allows."""
 _NONE = np.empty(0, dtype=np.int64)
@@ -169,6 +171,8 @@ class Situation:
     """Asked for, or labeled already."""
     free: NDArray[np.bool_]
     """Neither it nor a near-duplicate of it is known."""
+    doubt: NDArray[np.float64]
+    """How probable it is that its label is wrong, where somebody else may be asked about that; 0 elsewhere."""
     zone: NDArray[np.int8]
     near: NDArray[np.bool_]
     """Like a text that measures: it must not train."""
@@ -230,11 +234,34 @@ def load(
         asked=asked,
         known=asked_or_known,
         free=~whole.alike(asked_or_known),
+        doubt=_doubt(connection, campaign, whole, known),
         zone=zones(drawn, campaign.random_share, room),
         near=measured(files, whole, taken, tests),
         holdout_room=room,
         behind=bool(round_) and rounds.get(connection, campaign.id, round_).metrics.get("behind", False),
     )
+
+
+def _doubt(
+    connection: Connection, campaign: Campaign, whole: Pool, known: Sequence[Row[Any]]
+) -> NDArray[np.float64]:
+    """Of labels that train and that somebody is there to be asked about who was not yet."""
+    found = np.zeros(len(whole.numbers))
+    people = len(annotations.annotators(connection, campaign.id))
+    if not campaign.second_opinions or people < 2:
+        return found
+    numbers = annotations.numbers(connection, campaign.id)
+    closed = selections.in_states(connection, campaign.id, ["answered"])
+    answered = {Place(row.shard, row.row) for row in closed}
+    left = {place for place in answered if numbers.get(place, 0) < min(people, MOST_ANSWERS)}
+    asked = [
+        row
+        for row in known
+        if row.role != "hold-out" and row.probability is not None and Place(row.shard, row.row) in left
+    ]
+    at = whole.positions([Place(row.shard, row.row) for row in asked])
+    found[at] = [1 - row.probability for row in asked]
+    return found
 
 
 def _scores(

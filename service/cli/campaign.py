@@ -24,6 +24,16 @@ NearDuplicates = Annotated[
         help="Of examples that repeat another: ask one, let the others train with its label, too, or ask each."
     ),
 ]
+Consensus = Annotated[
+    Literal["model", "dawid_skene", "majority"] | None,
+    typer.Option(
+        help="How answers become labels: by who is how often right, the model being a voter or not; or most count."
+    ),
+]
+SecondOpinions = Annotated[
+    float | None,
+    typer.Option(min=0, max=0.9, help="Share of a batch, at most, that asks again about labels in doubt."),
+]
 Instruction = Annotated[str | None, typer.Option(help="What annotators read before they begin.")]
 
 
@@ -52,6 +62,11 @@ def create(
     ] = None,
     score_seconds: ScoreSeconds = None,
     near_duplicates: NearDuplicates = None,
+    overlap: Annotated[
+        int | None, typer.Option(min=1, help="Answers that every example is to have, each by somebody else.")
+    ] = None,
+    consensus: Consensus = None,
+    second_opinions: SecondOpinions = None,
     json: AsJson = False,
 ) -> None:
     """Begin a campaign."""
@@ -71,6 +86,9 @@ def create(
         "holdout_size": holdout_size,
         "score_seconds": score_seconds,
         "near_duplicates": near_duplicates,
+        "overlap": overlap,
+        "consensus": consensus,
+        "second_opinions": second_opinions,
     }
     with connect() as api:
         made = api.create(**_given(asked))
@@ -124,6 +142,8 @@ def set_(
     low_water: LowWater = None,
     score_seconds: ScoreSeconds = None,
     near_duplicates: NearDuplicates = None,
+    consensus: Consensus = None,
+    second_opinions: SecondOpinions = None,
     instruction: Instruction = None,
     json: AsJson = False,
 ) -> None:
@@ -132,6 +152,7 @@ def set_(
 
     changes = _given({"name": name, "strategy": strategy, "round_size": round_size, "low_water": low_water})
     changes |= _given({"score_seconds": score_seconds, "near_duplicates": near_duplicates})
+    changes |= _given({"consensus": consensus, "second_opinions": second_opinions})
     changes |= _given({"instruction": instruction})
     if budget is not None:
         if budget != "none" and not budget.isdecimal():

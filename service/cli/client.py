@@ -11,7 +11,18 @@ import httpx
 
 from service.cli import events
 from service.cli.events import Event
-from service.cli.views import Campaign, Curve, IssuedToken, Job, LogEvent, Receipt, Round, Token
+from service.cli.views import (
+    Campaign,
+    Curve,
+    Disagreements,
+    IssuedToken,
+    Job,
+    LogEvent,
+    People,
+    Receipt,
+    Round,
+    Token,
+)
 from service.errors import Conflict, Forbidden, Invalid, NotFound, PostilError, Unauthorized
 from service.pool.forms import Form
 from service.settings import Settings
@@ -110,6 +121,13 @@ class Api:
 
     def curve(self, campaign: str) -> Curve:
         return cast(Curve, self._get(f"{_path(campaign)}/curve"))
+
+    def annotators(self, campaign: str) -> People:
+        return cast(People, self._get(f"{_path(campaign)}/annotators"))
+
+    def disagreements(self, campaign: str, limit: int) -> Disagreements:
+        """The least sure ones first, at most `limit`."""
+        return cast(Disagreements, self._get(f"{_path(campaign)}/disagreements?limit={limit}"))
 
     def jobs(self, campaign: str) -> list[Job]:
         """Those that are not finished."""

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from service.cli import backup, campaign, demo, export, plugins, pool, stack, token, watch
+from service.cli import backup, campaign, demo, export, people, plugins, pool, stack, token, watch
 from service.errors import PostilError
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app.add_typer(pool.app, name="pool")
 app.add_typer(pool.labels_app, name="labels")
 app.command("watch")(watch.watch)
 app.command("curve")(watch.curve)
+app.command("annotators")(people.annotators)
+app.command("disagreements")(people.disagreements)
 app.command("export")(export.export)
 app.command("adapter")(export.adapter)
 app.add_typer(token.app, name="token")

@@ -147,6 +147,39 @@ class Curve(TypedDict):
     gain: Gain | None
 
 
+class Person(TypedDict):
+    annotator: int | None
+    answers: int
+    skips: int
+    accuracy: float | None
+    agreement: Interval | None
+
+
+class People(TypedDict):
+    annotators: list[Person]
+    alpha: Interval | None
+
+
+class Answer(TypedDict):
+    annotator: int | None
+    answer: Any
+
+
+class Disagreement(TypedDict):
+    id: str
+    text: str
+    url: str | None
+    waits: bool
+    answers: list[Answer]
+    believed: Any
+    probability: float | None
+
+
+class Disagreements(TypedDict):
+    total: int
+    disagreements: list[Disagreement]
+
+
 class Progress(TypedDict):
     done: float
     total: float

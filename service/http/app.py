@@ -17,6 +17,7 @@ from service.http import (
     health,
     openapi,
     page,
+    people,
     pool,
     problems,
     queue,
@@ -73,6 +74,8 @@ ENDPOINTS = (
     Endpoint("GET", f"{C}/rounds/{{n:int}}", rounds.show),
     Endpoint("GET", f"{C}/curve", rounds.learning_curve),
     Endpoint("GET", f"{C}/queue", queue.show),
+    Endpoint("GET", f"{C}/annotators", people.list_all),
+    Endpoint("GET", f"{C}/disagreements", people.disagreements),
     Endpoint("GET", f"{C}/jobs", queue.list_jobs),
     Endpoint(
         "GET",

@@ -39,6 +39,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "random_share": (0, 1),
     "holdout_size": (0, 100_000),
     "score_seconds": (1, 86_400),
+    "overlap": (1, 20),
+    "second_opinions": (0, 0.9),
 }
 
 

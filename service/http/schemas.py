@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from service.pool.pool import Receipt
-from service.records import Access, NearDuplicates, Role
+from service.records import Access, Consensus, NearDuplicates, Role
 from service.store.campaigns import NewCampaign
 from service.store.tokens import Token
 
@@ -25,6 +25,8 @@ class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     low_water: int | msgspec.UnsetType = msgspec.UNSET
     score_seconds: float | msgspec.UnsetType = msgspec.UNSET
     near_duplicates: NearDuplicates | msgspec.UnsetType = msgspec.UNSET
+    consensus: Consensus | msgspec.UnsetType = msgspec.UNSET
+    second_opinions: float | msgspec.UnsetType = msgspec.UNSET
     instruction: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -95,6 +97,9 @@ class CampaignView(msgspec.Struct, frozen=True):
     holdout_size: int
     score_seconds: float
     near_duplicates: NearDuplicates
+    overlap: int
+    consensus: Consensus
+    second_opinions: float
     paused: bool
     created_at: float
     warnings: list[str]

@@ -71,6 +71,7 @@ def lines(connection: Connection, campaigns: Sequence[Campaign]) -> list[Campaig
     """What a list tells of campaigns: the same few questions to the database, however many they are."""
     shards = _grouped(connection, shard, func.sum(shard.c.rows), shard.c.kind, shard.c.state)
     queues = _grouped(connection, selection, func.count(), selection.c.state)
+    wanted = _grouped(connection, selection, func.sum(selection.c.wanted), selection.c.state)
     known = _grouped(
         connection, label, func.count(), label.c.source, label.c.role, where=label.c.ended.is_(None)
     )
@@ -80,6 +81,7 @@ def lines(connection: Connection, campaigns: Sequence[Campaign]) -> list[Campaig
     for one in campaigns:
         rows = shards.get(one.id, {})
         queue = {state: number for (state,), number in queues.get(one.id, {}).items()}
+        asked = {state: number for (state,), number in wanted.get(one.id, {}).items()}
         sealed = rows.get(("pool", "sealed"), 0)
         state = State(
             budget=one.budget,
@@ -88,7 +90,7 @@ def lines(connection: Connection, campaigns: Sequence[Campaign]) -> list[Campaig
             full=frozenset({0} if ("pool", "full") in rows else ()),
             sealed={0: sealed} if sealed else {},
             exhausted=bool(sealed) and one.exhausted_rows == sealed,
-            asked=selections.total(queue, selections.ASKED),
+            asked=selections.total(asked, selections.ASKED),
             servable=selections.total(queue, selections.SERVABLE),
         )
         standing = Standing(

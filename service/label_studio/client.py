@@ -37,7 +37,6 @@ SERVING: dict[str, Any] = {
     "show_collab_predictions": True,
     "reveal_preannotations_interactively": False,
     "evaluate_predictions_automatically": False,
-    "maximum_annotations": 1,  # more would serve started tasks first, whatever their score
     "show_skip_button": True,
 }
 WEBHOOK_ACTIONS = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED", "TASKS_DELETED"]
@@ -68,6 +67,18 @@ class _Listed(msgspec.Struct):
     cancelled_annotations: int
     draft_exists: bool
     annotations: list[_Changed]
+
+
+class _Shown(msgspec.Struct):
+    id: int
+    result: list[Any]
+
+
+class _Counted(msgspec.Struct):
+    id: int
+    total_annotations: int
+    cancelled_annotations: int
+    predictions: list[_Shown]
 
 
 class _Keyed(msgspec.Struct):
@@ -131,8 +142,12 @@ class Client(Session):
         """The account of the token: the cheapest call that fails on a wrong one."""
         return self.call(User, "GET", "/api/current-user/whoami")
 
-    def ensure_project(self, title: str, label_config: str, instruction: str, key: str) -> int:
+    def ensure_project(
+        self, title: str, label_config: str, instruction: str, key: str, overlap: int = 1
+    ) -> int:
         """The id of the project whose description holds `key` as a word; made if there is none.
+
+        `overlap`: how many people answer each task; above 1, tasks that were begun are served first.
 
         On a project that is found the settings that serving depends on are set, and nothing else. Two callers
         at the same moment can make two projects; the older one is found from then on.
@@ -142,7 +157,7 @@ class Client(Session):
         found = [it.id for it in self._projects() if key in (it.description or "").split()]
         with self.sdk("find or make a project") as sdk:
             if found:
-                sdk.projects.update(min(found), **SERVING)
+                sdk.projects.update(min(found), **SERVING, maximum_annotations=overlap)
                 return min(found)
             project = sdk.projects.create(
                 title=_title(title),
@@ -150,6 +165,7 @@ class Client(Session):
                 label_config=label_config,
                 **_instruction(instruction),
                 **SERVING,
+                maximum_annotations=overlap,
             )
             return int(project.id)
 
@@ -295,6 +311,26 @@ class Client(Session):
         body = {"model_version": model_version}
         response = self.send("DELETE", path, body=body, timeout_s=DELETE_TIMEOUT_S)
         return self.decode(_Deleted, response.content, f"DELETE {path}").deleted_predictions
+
+    def ask_again(self, project: int, answers: Mapping[int, int]) -> None:
+        """Have tasks served until each has so many answers and skips, {task: how many}; what is gone is left out.
+
+        Label Studio shows nobody a task that they answered or skipped, so it goes to somebody else, who is to see no
+        prediction: those of these tasks are emptied, and keep their places. Repeatable. About 50 ms a task.
+        """
+        for chunk in _chunks(sorted(answers), CHUNK):
+            where = [_is("id", "in_list", "List", chunk)]
+            include = "id,total_annotations,cancelled_annotations,predictions,result"
+            for task in list(self._tasks(_Counted, project, where, include=include, fields="all")):
+                number = answers[task.id]
+                if task.total_annotations + task.cancelled_annotations < number:
+                    for shown in task.predictions:
+                        if shown.result:
+                            blind = {"result": [], "project": project, "task": task.id}
+                            self.send("PATCH", f"/api/predictions/{shown.id}/", body=blind)
+                    # Whether a task is done Label Studio sees when an answer comes, and at no other time.
+                    body = {"overlap": number, "is_labeled": False}
+                    self.send("PATCH", f"/api/tasks/{task.id}/", body=body, absent=True)
 
     def delete_unstarted(self, project: int, task_ids: Collection[int]) -> list[int]:
         """Delete those of the tasks that nobody answered, skipped or drafted; which of them are gone.

@@ -65,6 +65,10 @@ class Facts:
     shards: list[Row[Any]]
     queue: dict[str, int]
     """Selections by state."""
+    answers: dict[str, int]
+    """Answers that these are to have."""
+    barred: int
+    """Tasks of the queue that the one or other annotator cannot be served, having answered them."""
     labels: dict[str, int]
     """By role; imported ones under `import`."""
     rounds: dict[int, str]
@@ -105,8 +109,9 @@ class Facts:
             compared=frozenset(row.number for row in self.shards if row.near is not None),
             exhausted=bool(pool_rows) and campaign.exhausted_rows == pool_rows,
             batches=campaign.batches,
-            asked=selections.total(self.queue, selections.ASKED),
-            servable=selections.total(self.queue, selections.SERVABLE),
+            asked=selections.total(self.answers, selections.ASKED),
+            servable=selections.total(self.queue, selections.SERVABLE) - self.barred,
+            overlap=campaign.overlap,
             labels=sum(number for role, number in self.labels.items() if role != "hold-out"),
             label_version=campaign.label_version,
             changes=self.changes,
@@ -123,6 +128,10 @@ def facts(connection: Connection, campaign: Campaign) -> Facts:
         campaign=campaign,
         shards=pool.all_shards(connection, campaign.id, None),
         queue=selections.counts(connection, campaign.id),
+        answers=selections.answers(connection, campaign.id),
+        barred=selections.answered_open(
+            connection, campaign.id, annotations.annotators(connection, campaign.id)
+        ),
         labels=labels.count(connection, campaign.id),
         rounds=rounds.states(connection, campaign.id),
         round=None if last is None else _round(connection, campaign.id, last),

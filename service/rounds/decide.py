@@ -57,6 +57,9 @@ class State(msgspec.Struct, frozen=True):
     asked: int = 0
     """Answers asked for: given, open, or on the way."""
     servable: int = 0
+    """Tasks that every annotator can still be served."""
+    overlap: int = 1
+    """Answers that an example is to have."""
     labels: int = 0
     """Labels that train now."""
     label_version: int = 0
@@ -213,5 +216,5 @@ def _mode(state: State) -> Mode:
 
 
 def _room(state: State) -> int:
-    """Answers that may still be asked for."""
-    return 1 << 40 if state.budget is None else max(0, state.budget - state.asked)
+    """Examples that may still be asked about."""
+    return 1 << 40 if state.budget is None else max(0, state.budget - state.asked) // state.overlap

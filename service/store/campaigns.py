@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 
 from service.errors import Conflict, NotFound
-from service.records import Campaign, NearDuplicates
+from service.records import Campaign, Consensus, NearDuplicates
 from service.store.database import now
 from service.store.schema import campaign
 
@@ -30,6 +30,11 @@ class NewCampaign(msgspec.Struct, frozen=True):
     holdout_size: int = 400
     score_seconds: float = 60.0
     near_duplicates: NearDuplicates = "drop"
+    overlap: int = 1
+    """Answers that every example is to have, each by somebody else."""
+    consensus: Consensus = "model"
+    second_opinions: float = 0.2
+    """The share of a batch, at most, that asks somebody else about labels which are in doubt."""
 
 
 def create(connection: Connection, new: NewCampaign) -> Campaign:

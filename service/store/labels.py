@@ -1,8 +1,9 @@
 """Labels: what a campaign believes. Versions are never overwritten; a round works on a snapshot of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from service.records import Place, Role
@@ -29,7 +30,7 @@ def import_known(connection: Connection, campaign: str, given: Mapping[Place, tu
         return 0
     version = campaigns.count_up(connection, campaign, "label_version", len(new))
     rows = [
-        _values(campaign, version + at, place, value, "import", "train", 0, key)
+        _values(campaign, version + at, place, value, "import", "train", 0, key, "came with the data")
         for at, (place, (value, key)) in enumerate(new.items())
     ]
     made_at = connection.execute(select(now())).scalar_one()
@@ -45,20 +46,17 @@ def believe(
     role: Role,
     role_key: int,
     annotations: int,
+    reason: str,
 ) -> bool:
-    """Set what annotations say of one example (None: they say nothing any more); True where that is news.
+    """Set what so many annotations say of one example (None: nothing any more); True where that is news.
 
     An imported label gives way to what people answer, and comes back with nothing: it stays ended.
     """
     held = connection.execute(select(label).where(_current(campaign), _at(place))).first()
     if held is not None and held.source == "import" and value is None:
         return False
-    if (None if held is None else (held.value, held.source)) == (
-        None if value is None else (value, "annotation")
-    ):
-        if held is not None and held.annotations != annotations:
-            mine = update(label).where(label.c.campaign == campaign, label.c.version == held.version)
-            connection.execute(mine.values(annotations=annotations))
+    before = None if held is None else (held.value, held.source, held.annotations)
+    if before == (None if value is None else (value, "annotation", annotations)):
         return False
     version = campaigns.count_up(connection, campaign, "label_version")
     if held is not None:
@@ -70,11 +68,39 @@ def believe(
     if value is not None:
         connection.execute(
             insert(label).values(
-                **_values(campaign, version, place, value, "annotation", role, annotations, role_key),
+                **_values(campaign, version, place, value, "annotation", role, annotations, role_key, reason),
                 made_at=now(),
             )
         )
     return True
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """What is now believed of an example, in place of the label that had this version."""
+
+    version: int
+    value: str
+    weight: float
+    probability: float
+    reason: str
+
+
+def revise(connection: Connection, campaign: str, revisions: Iterable[Revision]) -> int:
+    """Put other labels in the place of those that still hold, of the same answers; how many."""
+    wanted = {one.version: one for one in revisions}
+    mine = select(label).where(_current(campaign), label.c.version.in_(wanted)).order_by(label.c.version)
+    held = list(connection.execute(mine)) if wanted else []
+    if not held:
+        return 0
+    first = campaigns.count_up(connection, campaign, "label_version", len(held))
+    rows = []
+    for version, row in enumerate(held, first):
+        new = wanted[row.version]
+        here = and_(label.c.campaign == campaign, label.c.version == row.version)
+        connection.execute(update(label).where(here).values(ended=version))
+        rows.append(dict(row._mapping) | msgspec.structs.asdict(new) | {"version": version})
+    connection.execute(insert(label), rows)
+    return len(rows)
 
 
 def snapshot(connection: Connection, campaign: str, version: int) -> list[Row[Any]]:
@@ -85,6 +111,11 @@ def snapshot(connection: Connection, campaign: str, version: int) -> list[Row[An
         or_(label.c.ended.is_(None), label.c.ended > version),
     )
     return list(connection.execute(select(label).where(then).order_by(label.c.version)))
+
+
+def current(connection: Connection, campaign: str) -> list[Row[Any]]:
+    """All labels that hold now, oldest first."""
+    return list(connection.execute(select(label).where(_current(campaign)).order_by(label.c.version)))
 
 
 def count(connection: Connection, campaign: str) -> dict[str, int]:
@@ -129,6 +160,7 @@ def _values(
     role: str,
     annotations: int,
     role_key: int,
+    reason: str,
 ) -> dict[str, Any]:
     return {
         "campaign": campaign,
@@ -137,6 +169,7 @@ def _values(
         "row": place.row,
         "value": value,
         "weight": 1.0,
+        "reason": reason,
         "source": source,
         "role": role,
         "annotations": annotations,

@@ -52,6 +52,9 @@ campaign = Table(
     Column("holdout_size", Integer, nullable=False),
     Column("score_seconds", Float, nullable=False),
     Column("near_duplicates", String(16), nullable=False, server_default="drop"),  # drop | propagate | keep
+    Column("overlap", Integer, nullable=False, server_default="1"),  # answers an example is to have
+    Column("consensus", String(16), nullable=False, server_default="model"),  # model | dawid_skene | majority
+    Column("second_opinions", Float, nullable=False, server_default="0.2"),  # share of a batch, at most
     Column("paused", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("encoder", String(64)),  # content key of the base model, once a worker has loaded it
@@ -150,6 +153,7 @@ selection = Table(
     Column(
         "state", String(12), nullable=False
     ),  # chosen | open | withdrawing | answered | skipped | withdrawn
+    Column("wanted", Integer, nullable=False, server_default="1"),  # answers it is to have
     Column("task", Integer),
     Column("text", Text, nullable=False),
     Column("ext_id", Text),
@@ -206,6 +210,8 @@ label = Table(
     Column("row", Integer, nullable=False),
     Column("value", Text, nullable=False),  # as answers.store writes it
     Column("weight", Float, nullable=False),
+    Column("probability", Float),  # of being right; null: nothing says it yet
+    Column("reason", Text),  # of its weight
     Column("source", String(16), nullable=False),  # annotation | import
     Column("role", String(8), nullable=False),
     Column("annotations", Integer, nullable=False),

@@ -4,14 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
 from service.records import Place, Role
 from service.store.database import now
-from service.store.schema import selection
+from service.store.schema import annotation, selection
 
 ASKED = ("chosen", "open", "withdrawing", "answered")
 SERVABLE = ("chosen", "open")
+_same_example = and_(
+    annotation.c.campaign == selection.c.campaign,
+    annotation.c.shard == selection.c.shard,
+    annotation.c.row == selection.c.row,
+)
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -34,8 +39,10 @@ class Chosen(msgspec.Struct, frozen=True):
     prediction: dict[str, Any] | None
 
 
-def choose(connection: Connection, campaign: str, batch: int, round_: int, chosen: Sequence[Chosen]) -> None:
-    """Write a batch down, in state "chosen"."""
+def choose(
+    connection: Connection, campaign: str, batch: int, round_: int, chosen: Sequence[Chosen], wanted: int = 1
+) -> None:
+    """Write a batch down, in state "chosen"; each is to have `wanted` answers."""
     if not chosen:
         return
     at = connection.execute(select(now())).scalar_one()
@@ -54,6 +61,7 @@ def choose(connection: Connection, campaign: str, batch: int, round_: int, chose
                 "reason": one.reason,
                 "place": one.rank,
                 "state": "chosen",
+                "wanted": wanted,
                 "text": one.text,
                 "ext_id": one.ext_id,
                 "domain": one.domain,
@@ -132,6 +140,75 @@ def counts(connection: Connection, campaign: str) -> dict[str, int]:
     """How many there are in each state."""
     query = select(selection.c.state, func.count().label("number")).where(selection.c.campaign == campaign)
     return {row.state: row.number for row in connection.execute(query.group_by(selection.c.state))}
+
+
+def answers(connection: Connection, campaign: str) -> dict[str, int]:
+    """How many answers the selections in each state are to have."""
+    query = select(selection.c.state, func.sum(selection.c.wanted).label("number"))
+    rows = connection.execute(query.where(selection.c.campaign == campaign).group_by(selection.c.state))
+    return {row.state: int(row.number) for row in rows}
+
+
+def answered_open(connection: Connection, campaign: str, annotators: Iterable[int]) -> int:
+    """How many of the tasks that wait for more answers one of these people cannot be served: of who has the most.
+
+    Label Studio shows nobody what they answered or skipped.
+    """
+    theirs = (
+        select(func.count(selection.c.id.distinct()).label("number"))
+        .join(annotation, _same_example)
+        .where(
+            selection.c.campaign == campaign,
+            selection.c.state.in_(SERVABLE),
+            annotation.c.current,
+            annotation.c.annotator.in_(list(annotators)),
+            annotation.c.kind.in_(["answer", "skip", "invalid"]),
+        )
+        .group_by(annotation.c.annotator)
+    )
+    return max(connection.execute(theirs).scalars(), default=0)
+
+
+def begun(connection: Connection, campaign: str) -> set[int]:
+    """Ids of the selections that wait for answers and have some."""
+    query = (
+        select(selection.c.id)
+        .join(annotation, _same_example)
+        .where(
+            selection.c.campaign == campaign,
+            selection.c.state.in_(SERVABLE),
+            annotation.c.current,
+            annotation.c.kind != "deleted",
+        )
+        .distinct()
+    )
+    return set(connection.execute(query).scalars())
+
+
+def ask_again(connection: Connection, campaign: str, place: Place, rank: int, reason: str) -> bool:
+    """Have an answered example answered once more, by somebody else; False where that is not its state any more."""
+    here = and_(
+        selection.c.campaign == campaign,
+        selection.c.shard == place.shard,
+        selection.c.row == place.row,
+        selection.c.state == "answered",
+    )
+    given = select(func.count()).where(_same_example, annotation.c.current, annotation.c.kind != "deleted")
+    wanted = given.correlate(selection).scalar_subquery() + 1
+    news = {"state": "chosen", "wanted": wanted, "place": rank, "closed_at": None}
+    return bool(connection.execute(update(selection).where(here).values(**news, reason=reason)).rowcount)
+
+
+def ask_no_more(connection: Connection, ids: Iterable[int]) -> None:
+    """Be content with the answers that there are, where one more was to come.
+
+    Of answers and skips there are one fewer than were wanted.
+    """
+    connection.execute(
+        update(selection)
+        .where(selection.c.id.in_(list(ids)))
+        .values(state="answered", wanted=selection.c.wanted - 1, closed_at=now())
+    )
 
 
 def total(numbers: Mapping[str, int], states: Iterable[str]) -> int:

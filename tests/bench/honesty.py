@@ -93,7 +93,7 @@ class Bench:
             digest(self.data),
             digest(self.test),
             "",
-            noise=0.0,
+            noise=(0.0,),
             problem="single_label",
             frozen=True,
             **numbers,

@@ -88,7 +88,7 @@ def main() -> None:
             case.batch,
             case.labels,
             arguments.seeds,
-            noise=0.0,
+            noise="0",
             random_share=0.2,
             metric=None,
             text_field="text",

@@ -170,7 +170,7 @@ def loss(folder: Path | None, out: Path, seeds: int) -> list[float]:
             50,
             FINAL,
             seeds,
-            noise=0.0,
+            noise="0",
             random_share=0.2,
             metric=None,
             text_field="text",

@@ -162,6 +162,8 @@ def test_exported_labels(served: Served, filled: str) -> None:
         "text": "How networking are handled in case 0: <b>not bold</b> & the rest of a longer text.",
         "label": "networking",
         "weight": 1.0,
+        "probability": None,
+        "reason": "one answer",
         "source": "annotation",
         "role": "hold-out",
         "annotations": 1,

@@ -89,7 +89,19 @@ def test_bodies_queries_and_headers(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/pool", "/rounds", "/rounds/2", "/curve", "/queue", "/jobs", "/events?follow=false", "/adapters"],
+    [
+        "",
+        "/pool",
+        "/rounds",
+        "/rounds/2",
+        "/curve",
+        "/queue",
+        "/jobs",
+        "/events?follow=false",
+        "/adapters",
+        "/annotators",
+        "/disagreements",
+    ],
 )
 def test_answers_are_as_described(served: Served, filled: str, document: dict[str, Any], path: str) -> None:
     template = re.sub(r"/\d+$", "/{n}", path.partition("?")[0])

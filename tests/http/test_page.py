@@ -7,8 +7,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from service.store import events, jobs, rounds
-from tests.http.conftest import ROUNDS, Served
+from service.store import events, jobs, labels, rounds
+from service.store.labels import Revision
+from tests.filling import answer
+from tests.http.conftest import ROUNDS, TOPICS, Served, fill
 
 
 class Visit:
@@ -201,3 +203,22 @@ def test_files_carry_their_version_and_may_be_kept(served: Served) -> None:
         assert (file.status_code, "?v=" in address) == (200, True)
         assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert httpx.get(f"{served.url}/static/api.js").headers["cache-control"] == "no-cache"
+
+
+def test_who_answers_and_where_they_differ(served: Served, visited: Visit) -> None:
+    c = fill(served, "people who differ")
+    page = visited.page
+    sign_in(served, page, c)
+    differ = page.get_by_label("Disagreements")
+    expect(differ).to_have_text("No two people said different things of a text.")
+    with served.api.database.transaction() as connection:
+        answer(connection, c, {100: {2: "dates"}, 101: {2: TOPICS[101 % 4]}})
+        (first,) = [row for row in labels.current(connection, c) if row.row == 100]
+        revised = Revision(first.version, first.value, 0.4, 0.4, "1 of 2 answers, right with 40%")
+        labels.revise(connection, c, [revised])
+        events.record(connection, c, "labels-weighed", round=6, changed=1)
+    expect(differ).to_contain_text("40%", timeout=30_000)
+    expect(differ).to_contain_text("#1: networking#2: dates")
+    people = page.get_by_role("region", name="Annotators").locator("tbody tr")
+    expect(people).to_have_count(2)
+    expect(people.last).to_contain_text("#2")

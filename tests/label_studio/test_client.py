@@ -349,6 +349,44 @@ def test_a_list_tells_what_was_started(client: Client, project: int, ann: Annota
     assert client.list_tasks(project)[0].annotations == {}
 
 
+def test_a_second_opinion_is_asked_of_somebody_else(
+    client: Client, project: int, ann: Annotator, ben: Annotator
+) -> None:
+    ids = client.import_tasks(project, tasks([0.1, 0.2, 0.3]))
+    first = ann.next(project)
+    assert first is not None
+    ann.submit(first, [], 1.0)
+    assert serve(ben, project) == ["ex-1", "ex-2"]
+
+    client.ask_again(project, {ids[0]: 2, 2**30: 2})
+
+    assert serve(ann, project) == []
+    second = ben.next(project)
+    assert second is not None
+    assert second.id == ids[0]
+    assert second.shown is not None
+    assert second.shown.result == []
+    ben.submit(second, [], 1.0)
+    client.ask_again(project, {ids[0]: 2})  # as many as were asked for are there
+    assert serve(ben, project) == []
+    assert client.list_tasks(project)[0].total_annotations == 2
+
+
+def test_with_an_overlap_everybody_answers_and_what_was_begun_comes_first(
+    client: Client, moods: SingleLabel, ann: Annotator, ben: Annotator
+) -> None:
+    project = client.ensure_project("Moods", moods.label_config(), "", f"postil:{uuid.uuid4()}", 2)
+    client.import_tasks(project, tasks([0.1, 0.2, 0.3]))
+    first = ann.next(project)
+    assert first is not None
+    ann.submit(first, [], 1.0)
+    assert serve(ben, project) == ["ex-0", "ex-1", "ex-2"]
+    assert sorted(serve(ann, project)) == ["ex-1", "ex-2"]
+    assert all(
+        task.total_annotations + task.cancelled_annotations == 2 for task in client.list_tasks(project)
+    )
+
+
 def test_only_what_nobody_started_is_deleted(
     client: Client, project: int, ann: Annotator, ben: Annotator
 ) -> None:

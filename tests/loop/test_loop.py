@@ -55,6 +55,17 @@ def test_a_campaign_with_two_annotators(world: World, docstrings: Corpus, model:
     accuracy = points[-1]["metrics"]["accuracy"]
     assert accuracy["low"] < accuracy["value"] < accuracy["high"]
     assert accuracy["value"] > 0.4  # six topics
+    taken = rounds[-1]["metrics"]["annotators"]
+    assert sum(one["answers"] for one in taken) >= 120
+    assert all(0.5 < one["accuracy"] < 1 for one in taken)
+    world.api.patch(f"/v1/campaigns/{campaign}", json={"budget": 150}).raise_for_status()
+    with People(world, project, docstrings.labels, answer):
+        world.wait(lambda: world.status(campaign)["asked"] >= 150, "more to be asked")
+        world.wait(lambda: world.status(campaign)["phase"] == "budget reached", "the end of the budget", 300)
+    world.assert_nothing_lost(campaign, project)
+    log = world.get(f"/v1/campaigns/{campaign}/events?follow=false")["events"]
+    assert sum(one["data"]["second_opinions"] for one in log if one["kind"] == "selected") > 0
+    assert any(row["annotations"] > 1 for row in world.labels(campaign))
 
 
 @pytest.mark.timeout(400)

@@ -49,6 +49,14 @@ def annotator(label_studio: LabelStudioServer) -> Iterator[Annotator]:
         yield annotator
 
 
+@pytest.fixture
+def other(label_studio: LabelStudioServer) -> Iterator[Annotator]:
+    with Client(label_studio.url, label_studio.token) as client:
+        token = invite(client, "other@postil.test", "long enough 8412")
+    with Annotator(label_studio.url, token) as annotator:
+        yield annotator
+
+
 class Turns:
     """A campaign whose selections are written by hand; each call is what another job would have committed."""
 
@@ -145,6 +153,62 @@ def test_successors_come_in_before_anything_is_deleted_where_the_budget_has_room
     turns.turn()
     assert {0, 1, 2, 3, 4} in seen
     assert turns.in_label_studio() == {0, 3, 4}
+
+
+def test_a_second_opinion_is_somebody_elses_and_counts_as_an_answer(
+    context: Context, annotator: Annotator, other: Annotator
+) -> None:
+    """Given two tasks of which one was answered, when a second opinion on it is asked, then who gave the first is not
+    asked again, somebody else sees no pre-annotation, and the task is done when both have answered."""
+    shown = {"round": 1, "label": "good", "confidence": 0.9}
+    turns = Turns(context)
+    turns.choose(0, 1, prediction=shown)
+    turns.turn()
+    project, asks = turns.campaign().project or 0, problem("single_label", LABELS)
+    first = annotator.next(project)
+    assert first is not None
+    annotator.submit(first, asks.to_result("good"), 1.0)
+    turns.turn()
+    with context.database.transaction() as connection:
+        assert selections.ask_again(connection, turns.id, Place(0, 0), 0, "a second opinion")
+        assert not selections.ask_again(connection, turns.id, Place(0, 1), 0, "is not answered yet")
+    turns.turn()
+    assert set(turns.in_state("open")) == {0, 1}
+    with context.database.reading() as connection:
+        assert selections.answers(connection, turns.id) == {"open": 3}
+        assert selections.answered_open(connection, turns.id, [annotator.user.id, other.user.id]) == 1
+        assert selections.begun(connection, turns.id) == {turns.in_state("open")[0].id}
+    assert annotator.next(project).id != first.id  # type: ignore[union-attr]
+    second = other.next(project)
+    assert second is not None
+    assert second.id == first.id
+    assert first.shown is not None
+    assert second.shown is not None
+    assert (bool(first.shown.result), second.shown.result) == (True, [])
+    other.submit(second, asks.to_result("bad"), 1.0)
+    turns.turn()
+    assert set(turns.in_state("answered")) == {0}
+    with context.database.reading() as connection:
+        (label,) = labels.current(connection, turns.id)
+    assert (label.value, label.annotations, label.reason) == ("good", 2, "1 of 2 answers")
+
+
+def test_a_second_opinion_for_which_the_budget_has_no_room_is_not_asked(
+    context: Context, annotator: Annotator
+) -> None:
+    turns = Turns(context)
+    turns.choose(0, 1, 2, 3, 4, 5)
+    turns.turn()
+    project = turns.campaign().project or 0
+    first = annotator.next(project)
+    assert first is not None
+    annotator.submit(first, problem("single_label", LABELS).to_result("good"), 1.0)
+    turns.turn()
+    with context.database.transaction() as connection:
+        selections.ask_again(connection, turns.id, Place(0, 0), 0, "a second opinion")
+    turns.turn()
+    assert turns.in_state("answered")[0].wanted == 1
+    assert set(turns.in_state("open")) == {1, 2, 3, 4, 5}
 
 
 def test_an_answer_that_changed_no_task_comes_in(context: Context, annotator: Annotator) -> None:

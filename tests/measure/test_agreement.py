@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.measure.agreement import kappa, mean_kappa, spans_f1
+from service.measure.agreement import alpha, kappa, mean_kappa, spans_f1
 
 
 def test_kappa_by_hand() -> None:
@@ -39,3 +39,36 @@ def test_f1_of_spans() -> None:
     assert spans_f1(a, a) == 1.0
     assert spans_f1(a, b[:0]) == 0.0
     assert spans_f1(a[:0], b[:0]) is None
+
+
+def test_alpha_of_krippendorffs_own_example() -> None:
+    """Four observers, twelve units, with gaps: nominal alpha .743 (Computing Krippendorff's Alpha-Reliability, C)."""
+    observers = [
+        [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],
+        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3],
+        [None, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, None],
+        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None],
+    ]
+    units = [[one for one in unit if one is not None] for unit in zip(*observers, strict=True)]
+    found = alpha(units, np.random.default_rng(0))
+    assert found is not None
+    assert found.value == pytest.approx(0.743, abs=0.0005)
+    assert found.low < found.value < found.high
+
+
+def test_alpha_of_label_sets_by_hand() -> None:
+    """Half of {a, b} and {a} is shared: .5 apart, seen twice over 4 answers; expected: {a} three times, {a, b} once,
+    3 · 2 · .5 / 3."""
+    a, ab = frozenset("a"), frozenset("ab")
+    found = alpha([[a, ab], [a, a], [a]], np.random.default_rng(0))
+    assert found is not None
+    assert found.value == pytest.approx(1 - (1.0 / 4) / (3.0 / (4 * 3)))
+    empty = frozenset[str]()
+    assert alpha([[empty, empty], [a, a]], np.random.default_rng(0)).value == 1  # type: ignore[union-attr]
+
+
+def test_alpha_needs_two_answers_and_a_chance_to_differ() -> None:
+    rng = np.random.default_rng(0)
+    assert alpha([], rng) is None
+    assert alpha([["a"], ["b"]], rng) is None
+    assert alpha([["a", "a"], ["a", "a"]], rng) is None

@@ -7,7 +7,7 @@ from service.errors import Conflict, Invalid
 from workers.simulation.plan import Plan, digest, runs
 
 PLAN = Plan(
-    "d", "t", "m", start=25, batch=50, labels=525, noise=0.0, random_share=0.2, problem="single_label"
+    "d", "t", "m", start=25, batch=50, labels=525, noise=(0.0,), random_share=0.2, problem="single_label"
 )
 
 
@@ -22,8 +22,13 @@ def test_the_points_of_a_curve() -> None:
         ({"start": 0}, "--start 0"),
         ({"batch": 0}, "--batch 0"),
         ({"labels": 24}, "--labels 24 is less than --start 25"),
-        ({"noise": 1.0}, "--noise 1.0"),
-        ({"noise": -0.1}, "--noise -0.1"),
+        ({"noise": (0.0, 1.0)}, "--noise 1.0"),
+        ({"noise": (-0.1,)}, "--noise -0.1"),
+        ({"errors": "none"}, "--errors"),
+        ({"errors": "similar", "problem": "spans"}, "--errors"),
+        ({"overlap": 2}, "--overlap 2 needs"),
+        ({"consensus": "first"}, "--consensus 'first'"),
+        ({"second_opinions": 1.0}, "--second-opinions"),
         ({"random_share": 1.0}, "--random-share 1.0"),
     ],
 )
@@ -37,7 +42,7 @@ def test_a_folder_keeps_to_one_plan(tmp_path: Path) -> None:
     PLAN.keep(tmp_path / "out")
     PLAN.keep(tmp_path / "out")
     with pytest.raises(Conflict, match="another batch, noise: give --out another folder"):
-        msgspec.structs.replace(PLAN, batch=25, noise=0.1).keep(tmp_path / "out")
+        msgspec.structs.replace(PLAN, batch=25, noise=(0.1,)).keep(tmp_path / "out")
 
 
 def test_runs_go_seed_by_seed() -> None:

@@ -24,7 +24,7 @@ from workers.simulation.plan import Plan, Run
 from workers.simulation.replay import Stage, replay
 from workers.simulation.simulation import Inputs
 
-PLAN = Plan("", "", "", start=10, batch=10, labels=40, noise=0.0, random_share=0.2, problem="single_label")
+PLAN = Plan("", "", "", start=10, batch=10, labels=40, noise=(0.0,), random_share=0.2, problem="single_label")
 
 
 def texts(path: Path, n: int, seed: int) -> Path:
@@ -119,8 +119,35 @@ def test_without_a_holdout_the_test_set_measures(prepared: tuple[Stage, Any]) ->
 def test_wrong_answers_are_learned(prepared: tuple[Stage, Any]) -> None:
     stage, encoder = prepared
     (*_, clean) = replay(stage, PLAN, Run("random", 0), encoder)
-    (*_, noisy) = replay(stage, msgspec.structs.replace(PLAN, noise=0.6), Run("random", 0), encoder)
+    (*_, noisy) = replay(stage, msgspec.structs.replace(PLAN, noise=(0.6,)), Run("random", 0), encoder)
     assert noisy["accuracy"] < clean["accuracy"] - 0.2
+
+
+def test_who_errs_is_found_out_and_others_are_asked(prepared: tuple[Stage, Any]) -> None:
+    """Given one annotator who is always right and one who is wrong half of the time, from the hundredth label on the
+    model tells them apart; second opinions are answers, but no further examples, and most of what is suspected is
+    wrong."""
+    stage, encoder = prepared
+    plan = msgspec.structs.replace(PLAN, start=60, batch=30, labels=180, noise=(0.0, 0.5), frozen=True)
+    *_, last = replay(stage, plan, Run("auto", 0), encoder)
+    assert last["labels"] == 180
+    assert 150 <= last["examples"] < 180
+    assert last["annotators"][0] > 0.85 > 0.7 > last["annotators"][1]
+    assert last["suspicion"] >= 0.5
+    (*_, alone) = replay(stage, msgspec.structs.replace(plan, second_opinions=0.0), Run("auto", 0), encoder)
+    assert alone["examples"] == 180
+
+
+def test_everybody_answers_where_there_is_an_overlap(prepared: tuple[Stage, Any]) -> None:
+    stage, encoder = prepared
+    plan = msgspec.structs.replace(
+        PLAN, start=30, batch=30, labels=60, noise=(0.0, 0.5, 0.5), overlap=3, consensus="majority"
+    )
+    (*_, last) = replay(stage, plan, Run("random", 0), encoder)
+    assert (last["labels"], last["examples"]) == (60, 20)
+    assert last["annotators"][0] > last["annotators"][1]
+    (*_, similar) = replay(stage, msgspec.structs.replace(plan, errors="similar"), Run("random", 0), encoder)
+    assert similar["examples"] == 20
 
 
 def test_a_pool_that_is_used_up_ends_the_curve(prepared: tuple[Stage, Any]) -> None:
@@ -162,7 +189,7 @@ def test_every_strategy_for_several_labels(prepared: tuple[Stage, Any], strategy
         stage.measured,
         stage.leaders,
     )
-    plan = msgspec.structs.replace(PLAN, labels=30, problem="multi_label", noise=0.05)
+    plan = msgspec.structs.replace(PLAN, labels=30, problem="multi_label", noise=(0.05,))
     found = list(replay(several, plan, Run(strategy, 0), encoder))
     assert [point["labels"] for point in found] == [10, 20, 30]
     assert found[-1]["macro_f1"] > 0.6
@@ -178,7 +205,7 @@ def test_every_strategy_for_spans(prepared: tuple[Stage, Any], strategy: str) ->
         for part in (stage.pool, stage.test)
     ]
     tagged = Stage(["animal", "sum"], parts[0], parts[1], stage.corpus, stage.measured, stage.leaders)
-    plan = msgspec.structs.replace(PLAN, start=20, batch=30, labels=80, problem="spans", noise=0.05)
+    plan = msgspec.structs.replace(PLAN, start=20, batch=30, labels=80, problem="spans", noise=(0.05,))
     found = list(replay(tagged, plan, Run(strategy, 0), encoder))
     assert [point["labels"] for point in found] == [20, 50, 80]
     assert found[-1]["f1"] > 0.5

@@ -20,7 +20,6 @@ from workers.held import Held
 
 HEAD = 20
 HEAD_EACH = 3
-LATELY_S = 3600.0
 
 
 def run(held: Held) -> None:
@@ -28,8 +27,11 @@ def run(held: Held) -> None:
     with held.context.database.transaction() as connection:
         campaign = campaigns.get(connection, held.campaign)
         queue = selections.in_states(connection, campaign.id, ["open", "chosen"])
-        people = annotations.annotators(connection, campaign.id, LATELY_S)
+        people = len(annotations.annotators(connection, campaign.id))
+        begun = selections.begun(connection, campaign.id)
         kept = _head(queue, people)
+        # Who waits for another's opinion stays, too.
+        kept |= begun
         loose = [row for row in queue if row.id not in kept and row.role == "train"]
         places = [Place(row.shard, row.row) for row in loose]
         now = situation.load(connection, held.context.files, campaign, number, released=places)
@@ -45,7 +47,8 @@ def run(held: Held) -> None:
     fixed = selection.predictions(now, now.pool.positions([Place(row.shard, row.row) for row in queue]))
     with held.effects({"new": len(new), "kept": len(again)}) as connection:
         unstarted = selections.in_states(connection, campaign.id, ["open", "chosen"])
-        kept |= _head(unstarted, people)  # people went on meanwhile: what comes next now may be on a screen
+        # People went on meanwhile: what comes next now may be on a screen.
+        kept |= _head(unstarted, people) | selections.begun(connection, campaign.id)
         left, freed = {row.id for row in unstarted}, 0
         for row, prediction in zip(queue, fixed, strict=True):
             if row.id not in left:
@@ -53,22 +56,21 @@ def run(held: Held) -> None:
             pick = None if row.id in kept else again.get(Place(row.shard, row.row))
             if row.id in kept or pick is not None:
                 rank = row.place if pick is None else pick.rank
-                shown = prediction if row.role == "train" else None
+                shown = prediction if row.role == "train" and row.id not in begun else None
                 selections.rank(connection, row.id, rank, shown, row.predictions)
             elif row.role == "train":
                 freed += 1
                 # Also where it is only chosen: it may be on its way into Label Studio at this moment.
                 selections.move(connection, [row.id], "withdrawing")
         # Of the new ones only as many as give way now: answers that came meanwhile left their places for good.
-        selections.choose(connection, campaign.id, campaign.batches, number, new[:freed])
+        news = new[:freed]
+        selections.choose(connection, campaign.id, campaign.batches, number, news, campaign.overlap)
         seconds = time.monotonic() - started
         if number:
             rounds.change(
                 connection, campaign.id, number, ranked_at=clock(connection), select_seconds=seconds
             )
-        events.record(
-            connection, campaign.id, "queue-ranked", round=number, new=len(new[:freed]), kept=len(again)
-        )
+        events.record(connection, campaign.id, "queue-ranked", round=number, new=len(news), kept=len(again))
         jobs.hint(connection, campaign.id, "sync")
     for old in range(max(1, number - 3), number - 1):
         for kind in ("scores", "candidates"):

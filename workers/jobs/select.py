@@ -7,6 +7,7 @@ import numpy as np
 from service.store import campaigns, events, jobs, selections
 from workers import selection, situation
 from workers.held import Held
+from workers.selection import SECOND_OPINION
 
 
 def run(held: Held) -> None:
@@ -21,7 +22,11 @@ def run(held: Held) -> None:
         held.context.files, now, picks, range(campaign.place, campaign.place + len(picks))
     )
     with held.effects({"chosen": len(chosen), "seconds": time.monotonic() - started}) as connection:
-        selections.choose(connection, campaign.id, args["batch"], args["round"], chosen)
+        new = [one for one in chosen if one.strategy != SECOND_OPINION]
+        selections.choose(connection, campaign.id, args["batch"], args["round"], new, campaign.overlap)
+        for one in chosen:
+            if one.strategy == SECOND_OPINION:
+                selections.ask_again(connection, campaign.id, one.place, one.rank, one.reason)
         campaigns.count_up(connection, campaign.id, "place", len(chosen))
         campaigns.change(
             connection,
@@ -30,6 +35,12 @@ def run(held: Held) -> None:
             exhausted_rows=len(now.draws) if now.short else None,
         )
         events.record(
-            connection, campaign.id, "selected", count=len(chosen), mode=args["mode"], round=args["round"]
+            connection,
+            campaign.id,
+            "selected",
+            count=len(chosen),
+            second_opinions=len(chosen) - len(new),
+            mode=args["mode"],
+            round=args["round"],
         )
         jobs.hint(connection, campaign.id, "sync")

@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import Row
@@ -66,7 +67,7 @@ def _make_project(held: Held, client: Client, campaign: Campaign, asks: Problem)
     held.progress(0, 1, "making the project in Label Studio")
     settings = held.context.settings
     project = client.ensure_project(
-        campaign.name, asks.label_config(), campaign.instruction, f"postil:{campaign.id}"
+        campaign.name, asks.label_config(), campaign.instruction, f"postil:{campaign.id}", campaign.overlap
     )
     secret: str | None = secrets.token_urlsafe(32)
     url = f"{settings.url}/webhooks/label-studio/{campaign.id}"
@@ -202,9 +203,13 @@ def _push(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
     held.progress(0, len(chosen), "putting tasks into Label Studio")
     there = client.find_tasks(project, [_ext_id(row) for row in chosen])
     missing = [row for row in chosen if _ext_id(row) not in there]
-    made = client.import_tasks(project, [_task(row, asks, version) for row in missing])
+    made = client.import_tasks(project, [_task(row, asks, version, campaign.overlap) for row in missing])
     tasks = {row.id: task for row, task in zip(missing, made, strict=True)}
     tasks |= {row.id: there[_ext_id(row)][0] for row in chosen if _ext_id(row) in there}
+    again = [row for row in chosen if row.wanted > campaign.overlap]
+    rows = [NewPrediction(tasks[row.id], _score(row), []) for row in again]
+    client.add_predictions(project, rows, version)
+    client.ask_again(project, {tasks[row.id]: row.wanted for row in again})
     with held.step() as connection:
         selections.opened(connection, tasks)
         if campaign.model_version is None:
@@ -222,12 +227,15 @@ def _within_budget(held: Held, campaign: Campaign, chosen: list[Row[Any]]) -> li
     if campaign.budget is None or not chosen:
         return chosen
     with held.step() as connection:
-        counts = selections.counts(connection, campaign.id)
-        there = sum(counts.get(state, 0) for state in ("open", "answered", "withdrawing"))
-        room = max(0, campaign.budget - there)
-        if not counts.get("withdrawing"):
-            selections.move(connection, [row.id for row in chosen[room:]], "withdrawn")
-    return chosen[:room]
+        answers = selections.answers(connection, campaign.id)
+        left = campaign.budget - selections.total(answers, ("open", "answered", "withdrawing"))
+        fits = [total <= left for total in accumulate(row.wanted for row in chosen)]
+        rest = [row for row, fine in zip(chosen, fits, strict=True) if not fine]
+        if not answers.get("withdrawing"):
+            second = [row.id for row in rest if row.wanted > campaign.overlap]
+            selections.ask_no_more(connection, second)
+            selections.move(connection, [row.id for row in rest if row.id not in second], "withdrawn")
+    return [row for row, fine in zip(chosen, fits, strict=True) if fine]
 
 
 def _reorder(held: Held, client: Client, campaign: Campaign, asks: Problem) -> None:
@@ -242,7 +250,7 @@ def _reorder(held: Held, client: Client, campaign: Campaign, asks: Problem) -> N
         return
     project = campaign.project or 0
     held.progress(0, len(queue), "putting the queue in its new order")
-    rows = [NewPrediction(row.task, _score(row), _result(row, asks)) for row in queue]
+    rows = [NewPrediction(row.task, _score(row), _result(row, asks, campaign.overlap)) for row in queue]
     client.add_predictions(project, rows, version)
     client.set_model_version(project, version)
     with held.step() as connection:
@@ -286,19 +294,20 @@ def _score(row: Row[Any]) -> float:
     return min(1.0, float(row.place * PLACE_SCORE))
 
 
-def _result(row: Row[Any], asks: Problem) -> list[dict[str, Any]]:
-    if row.role in BLIND_ROLES or not row.predictions:
+def _result(row: Row[Any], asks: Problem, overlap: int) -> list[dict[str, Any]]:
+    """Second opinions are blind, too: they are to be their own."""
+    if row.role in BLIND_ROLES or row.wanted > overlap or not row.predictions:
         return []
     return asks.show(row.predictions[-1])
 
 
-def _task(row: Row[Any], asks: Problem, version: str) -> NewTask:
+def _task(row: Row[Any], asks: Problem, version: str, overlap: int) -> NewTask:
     data: dict[str, Any] = {"text": row.text, "ext_id": _ext_id(row)}
     if row.ext_id is not None:
         data["id"] = row.ext_id
     if row.domain is not None:
         data["domain"] = row.domain
-    result = _result(row, asks)
+    result = _result(row, asks, overlap)
     if row.role not in BLIND_ROLES:
         data["reason"] = row.reason
         if result:  # of what is shown, the least sure

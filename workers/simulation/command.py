@@ -30,7 +30,7 @@ def run(
     batch: int,
     labels: int,
     seeds: int,
-    noise: float,
+    noise: str,
     random_share: float,
     metric: str | None,
     text_field: str,
@@ -40,6 +40,10 @@ def run(
     holdout: int = 0,
     score_rows: int = 10_000,
     near_duplicates: str = "drop",
+    errors: str = "any",
+    overlap: int = 1,
+    consensus: str = "model",
+    second_opinions: float = 0.2,
 ) -> None:
     """As the verb's options say; raises Invalid or Conflict."""
     if problem not in METRICS:
@@ -57,13 +61,17 @@ def run(
         start,
         batch,
         labels,
-        noise,
+        shares(noise),
         random_share,
         problem,
         frozen,
         holdout,
         score_rows,
         near_duplicates,
+        errors,
+        overlap,
+        consensus,  # type: ignore[arg-type]
+        second_opinions,
     )
     plan.check()
     wanted = runs([name.strip() for name in strategy.split(",")], seeds, problem)
@@ -86,6 +94,14 @@ def run(
     plot.write(found, metric, out / "plot.html")
     show(console, found, metric)
     console.print(f"Curves, table and plot are in {out}", markup=False, highlight=False, soft_wrap=True)
+
+
+def shares(noise: str) -> tuple[float, ...]:
+    """Of "0.05,0.4"; raises Invalid."""
+    try:
+        return tuple(float(one) for one in noise.split(","))
+    except ValueError:
+        raise Invalid(f"--noise {noise!r} is not a number, or several with commas between", "noise") from None
 
 
 def rows(curves: list[Curve], narrow: bool = False) -> tuple[list[str], list[list[str]]]:

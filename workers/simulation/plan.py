@@ -2,10 +2,12 @@
 
 import hashlib
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
 from service.errors import Conflict, Invalid
+from service.records import Consensus
 from strategies import registry
 
 SETTINGS = "settings.json"
@@ -20,7 +22,8 @@ class Plan(msgspec.Struct, frozen=True):
     start: int
     batch: int
     labels: int
-    noise: float
+    noise: tuple[float, ...]
+    """Of each annotator, the share of answers that are wrong."""
     random_share: float
     problem: str
     frozen: bool = False
@@ -31,6 +34,11 @@ class Plan(msgspec.Struct, frozen=True):
     """Examples of the pool that are scored after each batch, as far as a campaign's time for it goes."""
     near_duplicates: str = "drop"
     """Or `keep`: whether examples that repeat another are asked."""
+    errors: str = "any"
+    """Or `similar`: which class is taken for which (single_label)."""
+    overlap: int = 1
+    consensus: Consensus = "model"
+    second_opinions: float = 0.2
 
     def check(self) -> None:
         """Raises Invalid for numbers that make no campaign."""
@@ -38,8 +46,25 @@ class Plan(msgspec.Struct, frozen=True):
             raise Invalid(f"--start {self.start} and --batch {self.batch} must be 1 or more", "start")
         if self.labels < self.start:
             raise Invalid(f"--labels {self.labels} is less than --start {self.start}", "labels")
-        if not 0 <= self.noise < 1:
-            raise Invalid(f"--noise {self.noise} is no share of wrong answers: give 0 to below 1", "noise")
+        for share in self.noise:
+            if not 0 <= share < 1:
+                raise Invalid(f"--noise {share} is no share of wrong answers: give 0 to below 1", "noise")
+        if self.errors not in ("any", "similar") or (
+            self.errors == "similar" and self.problem != "single_label"
+        ):
+            raise Invalid(f"--errors {self.errors!r} is not any, or, for single labels, similar", "errors")
+        if not 1 <= self.overlap <= len(self.noise):
+            raise Invalid(
+                f"--overlap {self.overlap} needs as many annotators: give --noise so many shares", "overlap"
+            )
+        if self.consensus not in get_args(Consensus):
+            raise Invalid(
+                f"--consensus {self.consensus!r} is none of {', '.join(get_args(Consensus))}", "consensus"
+            )
+        if not 0 <= self.second_opinions <= 0.9:
+            raise Invalid(
+                f"--second-opinions {self.second_opinions} is not within 0 and 0.9", "second_opinions"
+            )
         if not 0 <= self.random_share <= 0.9:
             raise Invalid(f"--random-share {self.random_share} is not within 0 and 0.9", "random_share")
         if not 0 <= self.holdout <= 10_000:
@@ -62,8 +87,9 @@ class Plan(msgspec.Struct, frozen=True):
         file = folder / SETTINGS
         if file.exists():
             kept = msgspec.json.decode(file.read_bytes(), type=dict)
-            if kept != msgspec.to_builtins(self):
-                other = [name for name, value in msgspec.to_builtins(self).items() if kept.get(name) != value]
+            mine = msgspec.json.decode(msgspec.json.encode(self), type=dict)
+            if kept != mine:
+                other = [name for name, value in mine.items() if kept.get(name) != value]
                 raise Conflict(
                     f"{folder} holds a simulation with another {', '.join(other)}: give --out another folder, "
                     "or remove it"

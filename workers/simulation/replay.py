@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from service.answers import Coded
 from service.exam import Truth
 from service.measure import multi_label, single_label, spans
 from service.predictions import ADAPTER, Spans
@@ -20,17 +19,19 @@ from service.records import Campaign, Place
 from service.rounds.decide import Mode
 from service.store.campaigns import NewCampaign
 from strategies import registry
-from workers import candidates, learner, selection, tagger, turn
+from workers import beliefs, candidates, learner, selection, tagger, turn
 from workers.coding import coded
+from workers.consensus import Votes
 from workers.corpus import Corpus, concat
 from workers.encoder import Encoder
 from workers.recipe import Recipe
 from workers.simulation.labeled import Labeled
 from workers.simulation.plan import Plan, Run
 from workers.simulation.signals import Signals
-from workers.situation import HOLD_OUT, TRAIN, Pool, Scores, Situation, zones
+from workers.situation import HOLD_OUT, MOST_ANSWERS, TRAIN, Pool, Scores, Situation, zones
 from workers.tagger import Tagger
 
+SUSPECTS = 50
 POOL, TEST = 0, 1
 """Shards, as far as there are some."""
 METRICS = {
@@ -58,11 +59,13 @@ class Stage:
 def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dict[str, Any]]:
     """A point of the curve for each number of labels of the plan.
 
-    Keys: strategy, seed, labels, the problem's METRICS on the test set, train_s, score_s, select_s (seconds), `learner`
-    (what it saw), and what `Signals` says, of the hold-out where the plan has one, else of the test set.
+    Keys: strategy, seed, labels (answers), examples, the problem's METRICS on the test set, train_s, score_s, select_s
+    (seconds), `learner` (what it saw), `annotators` (how often each is taken to be right), `suspicion` (of the SUSPECTS
+    labels least likely to be right, the share that is wrong; None while there are not twice as many), and what
+    `Signals` says, of the hold-out where the plan has one, else of the test set.
     """
     campaign = _campaign(stage, plan, run)
-    asked = _Asked(stage, plan, _situation(stage, campaign, plan), _answers(stage, plan.noise, run.seed))
+    asked = _Asked(stage, plan, _situation(stage, campaign, plan), run)
     corpus, row = _corpus(stage, campaign, asked.now.zone)
     coming = np.flatnonzero(asked.now.zone == HOLD_OUT)
     coming = coming[np.argsort(asked.now.draws[coming], kind="stable")][: plan.holdout]
@@ -74,11 +77,13 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
         for batch, labels in enumerate(plan.steps(), 1):
             started = time.perf_counter()
             rng = np.random.default_rng([run.seed, batch])
-            picks = selection.batch(asked.now, labels - len(asked), _mode(campaign, asked.now), rng)
+            count = (labels - len(asked)) // plan.overlap
+            picks = selection.batch(asked.now, count, _mode(campaign, asked.now), rng)
             select_s = time.perf_counter() - started
             asked.answer(picks)
             if not picks or not len(asked.train):
                 return
+            asked.settle(corpus, row)
             taught = asked.taught(row)
             made = turn.take(
                 plan.problem,
@@ -106,6 +111,9 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
                 "score_s": round(score_s, 3),
                 "select_s": round(select_s, 3),
                 "learner": made.fitted.metrics,
+                "examples": len(asked.train) + len(asked.holdout),
+                "annotators": asked.accuracy,
+                "suspicion": asked.suspicion(stage.pool.classes),
                 **said,
             }
 
@@ -113,42 +121,103 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
 class _Asked:
     """What was asked so far, and answered: the situation of the next selection, and what trains and measures."""
 
-    def __init__(self, stage: Stage, plan: Plan, now: Situation, answers: NDArray[Any]) -> None:
-        self.plan, self.now, self.answers = plan, now, answers
+    def __init__(self, stage: Stage, plan: Plan, now: Situation, run: Run) -> None:
+        self.plan, self.now, self.seed = plan, now, run.seed
+        self.classes = len(stage.labels)
+        self.people = [_answers(stage, plan, run.seed, at) for at in range(len(plan.noise))]
+        self.rng = np.random.default_rng([run.seed, 4])
         self.train: NDArray[np.int64] = np.empty(0, np.int64)
         self.control = np.zeros(len(stage.pool), np.bool_)
-        self.holdout: dict[Place, Coded] = {}
+        self.holdout: list[int] = []
+        self.votes: list[tuple[int, int]] = []
+        """(position, who) of every answer."""
+        self.value = self.people[0].copy()
+        self.probability = np.ones(len(stage.pool))
+        self.weight = np.ones(len(stage.pool), np.float32)
+        self.accuracy: list[float] = []
         self.test = {Place(TEST, at): coded(plan.problem, one) for at, one in enumerate(stage.test.classes)}
 
     def __len__(self) -> int:
-        return len(self.train) + len(self.holdout)
+        return len(self.votes)
 
     @property
     def known(self) -> Truth:
-        return Truth("hold-out", dict(self.holdout)) if self.plan.holdout else Truth("test", self.test)
+        held = {Place(POOL, at): coded(self.plan.problem, self.value[at]) for at in self.holdout}
+        return Truth("hold-out", held) if self.plan.holdout else Truth("test", self.test)
 
     def answer(self, picks: Sequence[selection.Pick]) -> None:
+        """Everybody is asked by chance, a second opinion is somebody else's."""
         for pick in picks:
             at, now = pick.position, self.now
+            if pick.strategy == selection.SECOND_OPINION:
+                before = {who for position, who in self.votes if position == at}
+                left = [who for who in range(len(self.people)) if who not in before]
+                self.votes.append((at, int(self.rng.choice(left))))
+                now.doubt[at] = 0
+                continue
+            asked = self.rng.choice(len(self.people), self.plan.overlap, replace=False)
+            self.votes += [(at, int(who)) for who in asked]
+            self.value[at] = self.people[asked[0]][at]
             now.asked[pick.role] = now.asked.get(pick.role, 0) + 1
             now.known[at] = True
             now.free &= now.pool.leaders != now.pool.leaders[at]
             if pick.role == "hold-out":
-                self.holdout[Place(POOL, at)] = coded(self.plan.problem, self.answers[at])
+                self.holdout.append(at)
                 now.holdout_room -= 1
                 continue
             self.control[at] = pick.role == "control"
-            if self.plan.problem == "single_label":
-                now.labels[at] = self.answers[at]
-        chosen = [pick.position for pick in picks if pick.role != "hold-out"]
-        self.train = np.concatenate([self.train, np.array(chosen, dtype=np.int64)])
-        if self.plan.problem == "multi_label":
-            self.now.label_sets = self.answers[self.train]
+            self.train = np.append(self.train, at)
+
+    def settle(self, corpus: Corpus, row: NDArray[np.int64]) -> None:
+        """Believe what a campaign would before it trains."""
+        plan, now = self.plan, self.now
+        of, by = np.array(self.votes, np.int64).T
+        places, of = np.unique(of, return_inverse=True)
+        said = _said(self.people, places[of], by)
+        votes = Votes(of, by, said, len(places), len(self.people))
+        prior = None
+        if plan.consensus == "model" and plan.problem != "spans" and len(self.train) >= beliefs.MODEL_ROWS:
+            prior = np.full((len(places), self.classes), np.nan, np.float32)
+            at, taught = np.searchsorted(places, self.train), self.taught(row)
+            prior[at] = learner.opinions(
+                corpus, taught.rows, taught.classes, taught.weights, self.classes, self.seed, plan.problem
+            )
+        belief = beliefs.believe(plan.problem, votes, self.classes, prior)
+        self.accuracy = [round(float(one), 4) for one in belief.accuracy]
+        if plan.consensus != "majority":
+            self.value[places] = said[belief.chosen]
+            self.probability[places] = belief.weight
+            self.weight[places] = np.maximum(belief.weight, beliefs.LEAST_WEIGHT)
+            number = np.bincount(of)
+            waits = number < min(len(self.people), MOST_ANSWERS)
+            now.doubt[places] = np.where(waits, 1 - belief.weight, 0)
+            now.doubt[self.holdout] = 0
+        if plan.problem == "single_label":
+            now.labels[self.train] = self.value[self.train]
+        if plan.problem == "multi_label":
+            now.label_sets = self.value[self.train]
+
+    def suspicion(self, truth: NDArray[Any]) -> float | None:
+        at = self.train[np.argsort(self.probability[self.train], kind="stable")[:SUSPECTS]]
+        if len(self.train) < 2 * SUSPECTS:
+            return None
+        wrong = [
+            coded(self.plan.problem, self.value[one]) != coded(self.plan.problem, truth[one]) for one in at
+        ]
+        return float(np.mean(wrong))
 
     def taught(self, row: NDArray[np.int64]) -> turn.Labels:
         """`row`: where each of the pool's texts is in the corpus."""
         at = self.train
-        return turn.Labels(row[at], self.answers[at], np.ones(len(at), np.float32), self.control[at])
+        return turn.Labels(row[at], self.value[at], self.weight[at], self.control[at])
+
+
+def _said(people: Sequence[NDArray[Any]], at: NDArray[np.int64], by: NDArray[np.int64]) -> NDArray[Any]:
+    """(k, …) what person by[k] says of position at[k]."""
+    said = people[0][at].copy()
+    for who, answers in enumerate(people):
+        said[by == who] = answers[at[by == who]]
+    return said
 
 
 def _corpus(stage: Stage, campaign: Campaign, zone: NDArray[np.int8]) -> tuple[Corpus, NDArray[np.int64]]:
@@ -170,6 +239,9 @@ def _campaign(stage: Stage, plan: Plan, run: Run) -> Campaign:
         seed=run.seed,
         random_share=plan.random_share,
         holdout_size=plan.holdout,
+        overlap=plan.overlap,
+        consensus=plan.consensus,
+        second_opinions=plan.second_opinions,
     )
     nothing = {field.name: None for field in msgspec.structs.fields(Campaign)}
     begun = {
@@ -183,16 +255,35 @@ def _campaign(stage: Stage, plan: Plan, run: Run) -> Campaign:
     return msgspec.convert(nothing | msgspec.to_builtins(new) | begun, Campaign)
 
 
-def _answers(stage: Stage, noise: float, seed: int) -> NDArray[Any]:
-    """What an annotator says of each text: with probability `noise` what is true of another text and not of it.
+def confusion(stage: Stage) -> NDArray[np.float64]:
+    """(C, C) of those who take a text of one class for one of another, the share that takes it for each.
 
-    Who is asked for spans sees none in such a text.
+    Like classes are confused: exp(10 · cosine) of the classes' mean embeddings, each row 1 in all.
     """
-    rng, truth = np.random.default_rng([seed, 0]), stage.pool.classes
-    wrong, said = rng.random(len(stage.pool)) < noise, truth.copy()
+    base, truth = stage.corpus.base.astype(np.float64), stage.pool.classes
+    centres = np.stack([base[truth == one].mean(axis=0) for one in range(len(stage.labels))])
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    found = np.exp(10 * (centres @ centres.T))
+    np.fill_diagonal(found, 0)
+    shares: NDArray[np.float64] = found / found.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _answers(stage: Stage, plan: Plan, seed: int, who: int) -> NDArray[Any]:
+    """What an annotator says of each text: with their probability an error.
+
+    That is what is true of another text and not of it, none in a text whose spans are asked for; with errors `similar`,
+    another class by `confusion`.
+    """
+    rng, truth = np.random.default_rng([seed, 0, who]), stage.pool.classes
+    wrong, said = rng.random(len(stage.pool)) < plan.noise[who], truth.copy()
+    shares = confusion(stage) if plan.errors == "similar" and wrong.any() else None
     for at in np.flatnonzero(wrong):
         if truth.dtype == object:
             said[at] = ()
+            continue
+        if shares is not None:
+            said[at] = rng.choice(len(shares), p=shares[truth[at]])
             continue
         other = np.flatnonzero((truth != truth[at]).reshape(len(truth), -1).any(axis=1))
         said[at] = truth[rng.choice(other)] if len(other) else truth[at]
@@ -218,6 +309,7 @@ def _situation(stage: Stage, campaign: Campaign, plan: Plan) -> Situation:
         asked={},
         known=np.zeros(n, np.bool_),
         free=np.ones(n, np.bool_),
+        doubt=np.zeros(n),
         zone=zones(drawn, campaign.random_share, campaign.holdout_size),
         near=np.zeros(n, np.bool_),
         holdout_room=campaign.holdout_size,

@@ -126,8 +126,8 @@ async function showCampaign(id, signal) {
   const path = campaignPath(id);
   const ask = (what) => get(`${path}${what}`, signal);
   const again = (what) => get(`${path}${what}`, signal, 1); // `calm` waits for longer than that after what happened
-  const [campaign, { rounds }, learning, queue, { jobs }, log] = await Promise.all(
-    ["", "/rounds", "/curve", "/queue", "/jobs", "/events?follow=false"].map(ask),
+  const [campaign, { rounds }, learning, queue, { jobs }, log, people, disputed] = await Promise.all(
+    ["", "/rounds", "/curve", "/queue", "/jobs", "/events?follow=false", "/annotators", "/disagreements?limit=50"].map(ask),
   );
   document.title = `${campaign.name} · Postil`;
   const parts = campaignParts(campaign, signal);
@@ -140,12 +140,14 @@ async function showCampaign(id, signal) {
   parts.queue(queue.tasks);
   parts.jobs(jobs.filter((job) => job.kind !== "sync" || job.progress || job.error));
   parts.log(log.events);
+  parts.people(people, disputed);
 
   const refresh = {
     curve: calm(async () => { known.learning = await again("/curve"); known.curve = known.learning.points; parts.curve(known); parts.rounds(known); }, signal),
     measured: calm(async () => refresh.curve(), signal, MEASURED_EVERY_MS),
     rounds: calm(async () => { known.rounds = (await again("/rounds")).rounds; parts.rounds(known); }, signal),
     queue: calm(async () => parts.queue((await again("/queue")).tasks), signal),
+    people: calm(async () => parts.people(...(await Promise.all(["/annotators", "/disagreements?limit=50"].map(again)))), signal, MEASURED_EVERY_MS),
     campaign: calm(async () => parts.notices(await again("")), signal),
   };
   parts.changed = refresh.campaign;
@@ -157,6 +159,7 @@ async function showCampaign(id, signal) {
     parts.log([{ id: number_, at, kind: event, data: rest }]);
     if (CURVE_EVENTS.includes(event)) refresh.curve();
     if (MEASURE_EVENTS.includes(event) && known.curve.length) refresh.measured();
+    if (["labels-weighed", "round-trained"].includes(event)) refresh.people();
     if (ROUND_EVENTS.includes(event)) refresh.rounds();
     if (QUEUE_EVENTS.includes(event)) refresh.queue();
     if (["warning", "project-made", "campaign-changed"].includes(event)) refresh.campaign();
@@ -198,6 +201,9 @@ function campaignParts(campaign) {
   const jobs = el("ul", { class: "jobs" });
   const answers = el("dl", { class: "counts" });
   const rounds = el("tbody", {});
+  const annotators = el("tbody", {});
+  const agreed = el("p", { class: "summary" });
+  const disagreements = el("ol", { class: "queue", tabindex: "0", "aria-label": "Disagreements" });
   const queue = el("ol", { class: "queue", tabindex: "0", "aria-label": "Queue" });
   const log = el("ul", { class: "log", tabindex: "0", "aria-label": "Log" });
   let paused = campaign.paused;
@@ -249,6 +255,21 @@ function campaignParts(campaign) {
             rounds,
           ),
         ),
+      ),
+      el(
+        "section", { class: "card" }, el("h2", {}, "Disagreements, the least sure ones first"), disagreements,
+      ),
+      el(
+        "section", { class: "card" }, el("h2", {}, "Annotators"),
+        el(
+          "div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Annotators" },
+          el(
+            "table", {},
+            el("thead", {}, el("tr", {}, ...["Who", "Answers", "Right", "Agrees"].map((name) => el("th", { scope: "col" }, name)))),
+            annotators,
+          ),
+        ),
+        agreed,
       ),
       el("section", { class: "card" }, el("h2", {}, "Queue: what is asked next, and why"), queue),
       el("section", { class: "card" }, el("h2", {}, "Log"), log),
@@ -307,6 +328,15 @@ function campaignParts(campaign) {
     const byRound = new Map(curve.map((point) => [point.round, point]));
     rounds.replaceChildren(...[...list].reverse().map((round) => roundRow(round, byRound.get(round.number), fetchFile, campaign)));
     if (!list.length) rounds.append(el("tr", {}, el("td", { colspan: "10", class: "text empty" }, `The first round begins when ${number(campaign.round_size)} labels have come.`)));
+  };
+
+  parts.people = ({ annotators: list, alpha }, { total, disagreements: some }) => {
+    annotators.replaceChildren(...list.map(personRow));
+    if (!list.length) annotators.append(el("tr", {}, el("td", { colspan: "4", class: "text empty" }, "Nobody answered yet.")));
+    agreed.textContent = alpha ? `Krippendorff's alpha ${alpha.value.toFixed(2)} [${alpha.low.toFixed(2)}, ${alpha.high.toFixed(2)}]: 1 is agreement, 0 is chance.` : "";
+    disagreements.replaceChildren(...some.map(disagreementLine));
+    if (total > some.length) disagreements.append(el("li", { class: "empty" }, el("span", {}), `and ${number(total - some.length)} more`));
+    if (!total) disagreements.append(el("li", { class: "empty" }, el("span", {}), "No two people said different things of a text."));
   };
 
   parts.queue = (tasks) => {
@@ -370,6 +400,36 @@ function taskLine(task, at) {
         el("span", {}, task.reason),
         task.prediction ? el("span", {}, `shown: ${predicted(task)}`) : null,
         task.state === "chosen" ? el("span", {}, "on its way") : link(task.url, "open"),
+      ),
+    ),
+  );
+}
+
+function personRow(one) {
+  const agrees = one.agreement;
+  return el(
+    "tr", {},
+    el("td", {}, one.annotator === null ? "unknown" : `#${one.annotator}`),
+    el("td", {}, number(one.answers)),
+    el("td", { title: "As the newest round took it, which knows no truth" }, percent(one.accuracy)),
+    el("td", {}, agrees ? [percent(agrees.value), el("small", {}, ` ${percent(agrees.low)} – ${percent(agrees.high)}`)] : "–"),
+  );
+}
+
+function disagreementLine(one) {
+  const said = (answer) => predicted({ text: one.text, prediction: typeof answer === "string" ? { label: answer } : answer.some((part) => part.start !== undefined) ? { spans: answer } : { labels: answer, confidences: {} } });
+  return el(
+    "li", {},
+    el("span", { class: "place" }, one.probability === null ? "–" : `${Math.round(100 * one.probability)}%`),
+    el(
+      "div", {},
+      el("div", { class: "text" }, one.text.slice(0, 600)),
+      el(
+        "div", { class: "why" },
+        el("span", { class: "pill" }, said(one.believed)),
+        ...one.answers.map(({ annotator, answer }) => el("span", {}, `#${annotator ?? "?"}: ${said(answer)}`)),
+        one.waits ? el("span", {}, "one more is asked") : null,
+        link(one.url, "open"),
       ),
     ),
   );

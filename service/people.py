@@ -1,0 +1,189 @@
+"""The people who answer: how much each did, how often each is right, how far they agree, and where they do not."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import msgspec
+import numpy as np
+from sqlalchemy import Connection, Row, select
+
+from service import annotations, answers
+from service.measure import agreement, intervals
+from service.measure.intervals import Interval
+from service.records import Campaign, Place
+from service.store import labels, rounds, selections
+from service.store.schema import annotation
+
+
+class Then(msgspec.Struct, frozen=True):
+    """What a round took a person for."""
+
+    round: int
+    answers: int
+    accuracy: float | None
+
+
+class Person(msgspec.Struct, frozen=True):
+    annotator: int | None
+    """Label Studio's id of the account."""
+    answers: int
+    skips: int
+    invalid: int
+    accuracy: float | None
+    """How often they are right, as the newest round took it, which knows no truth; null where nothing tells."""
+    agreement: Interval | None
+    """The share of others' answers to the same examples that are the same; null where there are none."""
+    rounds: list[Then]
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Two people, on the examples that both answered."""
+
+    annotators: tuple[int | None, int | None]
+    examples: int
+    agreement: Interval
+
+
+class People(msgspec.Struct, frozen=True):
+    annotators: list[Person]
+    pairs: list[Pair]
+    alpha: Interval | None
+    """Krippendorff's: 1 where all agree, 0 where they do as by chance; null for spans, and where no example has two
+    answers."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """`answer` is of the campaign's problem (service.answers)."""
+
+    annotator: int | None
+    answer: Any
+
+
+class Disagreement(msgspec.Struct, frozen=True):
+    """An example whose answers differ, and what is believed of it; `probability` is of that being right."""
+
+    id: str
+    text: str
+    role: str
+    task: int | None
+    url: str | None
+    waits: bool
+    """For one more answer."""
+    answers: list[Said]
+    believed: Any
+    probability: float | None
+    weight: float
+    reason: str | None
+
+
+class Disagreements(msgspec.Struct, frozen=True):
+    """`total` there are; the least sure ones first."""
+
+    total: int
+    disagreements: list[Disagreement]
+
+
+def people(connection: Connection, campaign: Campaign) -> People:
+    """Everybody who answered or skipped."""
+    mine = select(annotation.c.annotator, annotation.c.kind).where(
+        annotation.c.campaign == campaign.id, annotation.c.current
+    )
+    kinds = Counter((row.annotator, row.kind) for row in connection.execute(mine))
+    everybody = sorted({who for who, kind in kinds if kind in ("answer", "skip", "invalid")}, key=_order)
+    then: dict[int | None, list[Then]] = {who: [] for who in everybody}
+    for row in rounds.all_of(connection, campaign.id):
+        for one in (row.metrics or {}).get("annotators", ()):
+            taken = Then(row.number, one["answers"], one["accuracy"])
+            then.setdefault(one["annotator"], []).append(taken)
+    units = _units(annotations.answers_now(connection, campaign.id))
+    same: Counter[tuple[int | None, int | None]] = Counter()
+    both: Counter[tuple[int | None, int | None]] = Counter()
+    for unit in units.values():
+        for one, other in combinations(sorted(unit.items(), key=lambda each: _order(each[0])), 2):
+            both[one[0], other[0]] += 1
+            same[one[0], other[0]] += one[1] == other[1]
+    spans = campaign.problem == "spans"
+    rng = np.random.default_rng(campaign.seed)
+    coded = [[_set(campaign, value) for value in unit.values()] for unit in units.values()]
+    return People(
+        [
+            Person(
+                who,
+                kinds[who, "answer"],
+                kinds[who, "skip"],
+                kinds[who, "invalid"],
+                then[who][-1].accuracy if then[who] else None,
+                _share(
+                    sum(number for pair, number in same.items() if who in pair),
+                    sum(number for pair, number in both.items() if who in pair),
+                ),
+                then[who],
+            )
+            for who in everybody
+        ],
+        [
+            Pair(pair, number, intervals.wilson(same[pair], number))
+            for pair, number in sorted(both.items(), key=str)
+        ],
+        None if spans else agreement.alpha(coded, rng),
+    )
+
+
+def disagreements(connection: Connection, campaign: Campaign, page: str | None, limit: int) -> Disagreements:
+    """Examples of which not all say the same; `page` is the address of the campaign's project in Label Studio."""
+    units = _units(annotations.answers_now(connection, campaign.id))
+    differing = {place for place, unit in units.items() if len(set(unit.values())) > 1}
+    known = [row for row in labels.current(connection, campaign.id) if Place(row.shard, row.row) in differing]
+    known.sort(key=lambda row: (2.0 if row.probability is None else row.probability, row.version))
+    shown = known[:limit]
+    where = selections.at(connection, campaign.id, [Place(row.shard, row.row) for row in shown])
+    return Disagreements(
+        len(known), [_shown(campaign, row, where[Place(row.shard, row.row)], units, page) for row in shown]
+    )
+
+
+def _shown(
+    campaign: Campaign,
+    row: Row[Any],
+    selected: Row[Any],
+    units: dict[Place, dict[int | None, str]],
+    page: str | None,
+) -> Disagreement:
+    place = Place(row.shard, row.row)
+    return Disagreement(
+        id=selected.ext_id if selected.ext_id is not None else str(place),
+        text=selected.text,
+        role=row.role,
+        task=selected.task,
+        url=None if page is None or selected.task is None else f"{page}/data?task={selected.task}",
+        waits=selected.state in selections.SERVABLE,
+        answers=[Said(who, answers.read(campaign.problem, value)) for who, value in units[place].items()],
+        believed=answers.read(campaign.problem, row.value),
+        probability=row.probability,
+        weight=row.weight,
+        reason=row.reason,
+    )
+
+
+def _units(given: Sequence[Row[Any]]) -> dict[Place, dict[int | None, str]]:
+    """What each said of an example; of somebody's several answers the last."""
+    found: dict[Place, dict[int | None, str]] = {}
+    for row in given:
+        if row.shard is not None:
+            found.setdefault(Place(row.shard, row.row), {})[row.annotator] = row.value
+    return found
+
+
+def _set(campaign: Campaign, value: str) -> Any:
+    said = answers.read(campaign.problem, value)
+    return frozenset(said) if campaign.problem == "multi_label" and not isinstance(said, str) else value
+
+
+def _share(same: int, both: int) -> Interval | None:
+    return intervals.wilson(same, both) if both else None
+
+
+def _order(who: int | None) -> tuple[bool, int]:
+    return who is None, who or 0

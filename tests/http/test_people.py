@@ -1,0 +1,105 @@
+"""Who answers, how well, and where they differ."""
+
+from typing import Any
+
+import pytest
+
+from service.measure.intervals import wilson
+from service.store import campaigns, labels, rounds
+from service.store.labels import Revision
+from tests.filling import answer
+from tests.http.conftest import Served
+
+
+def get(served: Served, campaign: str, path: str) -> Any:
+    response = served.http.get(f"/v1/campaigns/{campaign}{path}")
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def test_nobody_answered(served: Served) -> None:
+    c = served.campaign(labels=["a", "b"])["id"]
+    assert get(served, c, "/annotators") == {"annotators": [], "pairs": [], "alpha": None}
+    assert get(served, c, "/disagreements") == {"total": 0, "disagreements": []}
+
+
+def test_two_people_of_whom_one_errs(served: Served) -> None:
+    """Four texts have answers of both, three of them the same; a round said how often each is right."""
+    c = served.campaign(labels=["a", "b"])["id"]
+    with served.api.database.transaction() as connection:
+        campaigns.change(connection, c, project=7)
+        answer(connection, c, {row: {3: "a", 5: "a" if row else "b"} for row in range(4)})
+        answer(connection, c, {4: {3: "b"}})
+        known = {"label_version": 9, "labels": 5, "shards": [0]}
+        rounds.start(connection, c, 1, strategy="auto", seed=0, **known)  # type: ignore[arg-type]
+        taken = [
+            {"annotator": 3, "answers": 5, "accuracy": 0.9},
+            {"annotator": 5, "answers": 4, "accuracy": None},
+        ]
+        rounds.change(connection, c, 1, metrics={"annotators": taken})
+        (first,) = [row for row in labels.current(connection, c) if row.row == 0]
+        labels.revise(
+            connection, c, [Revision(first.version, "b", 0.3, 0.25, "1 of 2 answers, right with 25%")]
+        )
+    three_of_four = wilson(3, 4)
+    agreement = {"value": three_of_four.value, "low": three_of_four.low, "high": three_of_four.high}
+    found = get(served, c, "/annotators")
+    alpha = found.pop("alpha")
+    # Eight answers, one of them b, apart in one pair of four: 1 - (2 / 8) / (2 · 7 / (8 · 7)).
+    assert alpha["value"] == pytest.approx(0.0)
+    assert found == {
+        "annotators": [
+            {
+                "annotator": 3,
+                "answers": 5,
+                "skips": 0,
+                "invalid": 0,
+                "accuracy": 0.9,
+                "agreement": agreement,
+                "rounds": [{"round": 1, "answers": 5, "accuracy": 0.9}],
+            },
+            {
+                "annotator": 5,
+                "answers": 4,
+                "skips": 0,
+                "invalid": 0,
+                "accuracy": None,
+                "agreement": agreement,
+                "rounds": [{"round": 1, "answers": 4, "accuracy": None}],
+            },
+        ],
+        "pairs": [{"annotators": [3, 5], "examples": 4, "agreement": agreement}],
+    }
+    assert get(served, c, "/disagreements") == {
+        "total": 1,
+        "disagreements": [
+            {
+                "id": "0-0",
+                "text": "text 0",
+                "role": "train",
+                "task": 1,
+                "url": "http://127.0.0.1:9/projects/7/data?task=1",
+                "waits": False,
+                "answers": [{"annotator": 3, "answer": "a"}, {"annotator": 5, "answer": "b"}],
+                "believed": "b",
+                "probability": 0.25,
+                "weight": 0.3,
+                "reason": "1 of 2 answers, right with 25%",
+            }
+        ],
+    }
+
+
+def test_the_least_sure_come_first_and_no_more_than_asked_for(served: Served) -> None:
+    c = served.campaign(labels=["a", "b"], problem="multi_label")["id"]
+    with served.api.database.transaction() as connection:
+        answer(connection, c, {row: {1: '["a"]', 2: '["a","b"]'} for row in range(3)})
+        known = {row.row: row.version for row in labels.current(connection, c)}
+        revised = [Revision(known[row], '["a"]', 1.0, sure, "") for row, sure in ((0, 0.8), (2, 0.4))]
+        labels.revise(connection, c, revised)
+    found = get(served, c, "/disagreements?limit=2")
+    assert found["total"] == 3
+    assert [one["id"] for one in found["disagreements"]] == ["0-2", "0-0"]
+    assert found["disagreements"][0]["answers"][1]["answer"] == ["a", "b"]
+    assert get(served, c, "/annotators")["alpha"]["value"] < 1
+    assert served.http.get(f"/v1/campaigns/{c}/disagreements?limit=0").status_code == 422

@@ -1,0 +1,169 @@
+"""What a round learns from and is measured on, read from the store and its files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row
+
+from service.files import Files
+from service.pool import pool, shards
+from service.records import Campaign, Place
+from service.store import rounds, selections
+from workers import encodings, situation
+from workers.corpus import Corpus, words
+from workers.encoder import Encoder
+from workers.situation import Pool
+from workers.tokens import Tokens, concat
+
+UNLABELED_ROWS = 10_000
+"""Texts of the pool that the learner looks at without a label, beside the labeled ones."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A campaign's encoded pool, and its texts that measure."""
+
+    files: Files
+    campaign: Campaign
+    whole: Pool
+    encoded: dict[int, Row[Any]]
+    tests: list[Row[Any]]
+    """Encoded shards of the test set."""
+    taken: list[Row[Any]]
+    contents: dict[int, str]
+
+    @classmethod
+    def load(cls, connection: Connection, files: Files, campaign: Campaign) -> "Material":
+        encoded = rounds.encodings(connection, campaign.id, campaign.encoder)
+        sealed = [row for row in pool.all_shards(connection, campaign.id, None) if row.number in encoded]
+        return cls(
+            files,
+            campaign,
+            Pool.load(connection, files, campaign),
+            encoded,
+            [row for row in sealed if row.kind == "test"],
+            selections.taken(connection, campaign.id),
+            {row.number: row.content for row in sealed},
+        )
+
+    @property
+    def pool_rows(self) -> int:
+        """Of the encoded shards."""
+        return int(np.isin(self.whole.numbers, list(self.encoded)).sum())
+
+    @cached_property
+    def forbidden(self) -> NDArray[np.bool_]:
+        """(n,) which texts of the pool are like one that measures."""
+        return situation.measured(self.files, self.whole, self.taken, self.tests)
+
+    def measuring(self) -> list[Place]:
+        """Every example that measures or may come to: the test set, else the hold-out and who is drawn next for it."""
+        return _measuring(self.campaign, self.taken, self.whole, self.encoded, self.tests)
+
+    def train(self, known: Sequence[Row[Any]]) -> tuple[list[Row[Any]], int]:
+        """(the labels that may train, how many others are like a text that measures)."""
+        train = [row for row in known if row.role != "hold-out" and row.shard in self.encoded]
+        at = self.whole.positions([Place(row.shard, row.row) for row in train])
+        usable = [row for row, bad in zip(train, self.forbidden[at], strict=True) if not bad]
+        return usable, len(train) - len(usable)
+
+    def repeats(self, labeled: list[Row[Any]]) -> list[tuple[Place, Row[Any]]]:
+        """Examples without a label that repeat a labeled one, and its label, where the campaign passes them on."""
+        if self.campaign.near_duplicates != "propagate":
+            return []
+        fine = np.isin(self.whole.numbers, list(self.encoded)) & ~self.forbidden
+        return _repeats(self.whole, labeled, fine)
+
+    def corpus(self, encoder: Encoder, own: list[Place]) -> Corpus:
+        """`own` first, then a sample of the pool without labels; with the labels' names."""
+        known = set(own)
+        rest = _unlabeled(self.campaign, self.whole, self.encoded, self.forbidden, bool(self.tests), known)
+        return self.read(encoder, own + rest, self.campaign.labels)
+
+    def read(self, encoder: Encoder, places: list[Place], names: Sequence[str] | None = None) -> Corpus:
+        """What the base model made of these examples, in their order, and of the labels' names."""
+        read = None
+        if names is not None:
+            tokens = encoder.tokenize([words(name) for name in names])
+            read = Corpus(tokens, encoder.embed(tokens))
+        base: NDArray[np.float16] = np.empty((0, encoder.dimension), np.float16)
+        if places:
+            base = encodings.embeddings(self.files, self.encoded, *encodings.split(places))
+
+        def texts(rows: NDArray[np.integer]) -> list[str]:
+            found: dict[int, str] = {}
+            for number, at, inside in encodings.by_shard(*encodings.split([places[row] for row in rows])):
+                content = shards.examples(self.files, self.contents[number], inside.tolist())
+                found.update(zip(at.tolist(), (one["text"] for one in content), strict=True))
+            return [found[at] for at in range(len(rows))]
+
+        return Corpus(self._tokens(places), base, read, texts)
+
+    def _tokens(self, places: list[Place]) -> Tokens:
+        """Of these examples, in their order."""
+        order: list[NDArray[np.int64]] = []
+        parts: list[Tokens] = []
+        for number, at, rows in encodings.by_shard(*encodings.split(places)):
+            parts.append(Tokens.load(self.files.path(self.encoded[number].path)).take(rows))
+            order.append(at)
+        if not parts:
+            some = next(iter(self.encoded.values()))
+            return Tokens.load(self.files.path(some.path)).take(np.empty(0, np.int64))
+        return concat(parts).take(np.argsort(np.concatenate(order)))
+
+
+def _measuring(
+    campaign: Campaign,
+    taken: list[Row[Any]],
+    whole: Pool,
+    encoded: dict[int, Row[Any]],
+    tests: list[Row[Any]],
+) -> list[Place]:
+    """Every example that measures or may come to: the test set, else the hold-out and who is drawn next for it."""
+    if tests:
+        return [Place(row.number, at) for row in tests for at in range(row.rows)]
+    drawn = [Place(row.shard, row.row) for row in taken if row.role == "hold-out" and row.shard in encoded]
+    missing = campaign.holdout_size - len(drawn)
+    if missing <= 0:
+        return drawn
+    drawn_by = whole.draws(campaign.seed, campaign.random_share)
+    keys = np.where(np.isin(whole.numbers, list(encoded)), drawn_by, 1.0)
+    first = np.argsort(keys, kind="stable")[: campaign.holdout_size + len(drawn)]
+    first = first[keys[first] < campaign.random_share / 2]
+    have = set(drawn)
+    return drawn + [place for place in whole.places(first) if place not in have][:missing]
+
+
+def _repeats(whole: Pool, labeled: list[Row[Any]], fine: NDArray[np.bool_]) -> list[tuple[Place, Row[Any]]]:
+    """The `fine` (n,) examples without a label that repeat a labeled one, and its label: the first of those."""
+    at = whole.positions([Place(row.shard, row.row) for row in labeled])
+    label: dict[int, Row[Any]] = {}
+    for leader, row in zip(whole.leaders[at].tolist(), labeled, strict=True):
+        label.setdefault(leader, row)
+    fine = fine.copy()
+    fine[at] = False
+    found = np.flatnonzero(fine & np.isin(whole.leaders, list(label)))
+    leaders = whole.leaders[found].tolist()
+    return [(place, label[leader]) for place, leader in zip(whole.places(found), leaders, strict=True)]
+
+
+def _unlabeled(
+    campaign: Campaign,
+    whole: Pool,
+    encoded: dict[int, Row[Any]],
+    forbidden: NDArray[np.bool_],
+    tested: bool,
+    known: set[Place],
+) -> list[Place]:
+    """A sample of the pool, the same in every round; never of texts that measure or may come to."""
+    fine = np.isin(whole.numbers, list(encoded)) & ~forbidden
+    if not tested:
+        fine &= whole.draws(campaign.seed, campaign.random_share) >= campaign.random_share / 2
+    at = np.flatnonzero(fine)
+    rng = np.random.default_rng(campaign.seed)
+    sample = np.sort(rng.choice(at, min(UNLABELED_ROWS, len(at)), replace=False))
+    return [place for place in whole.places(sample) if place not in known]
