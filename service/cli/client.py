@@ -12,6 +12,7 @@ import httpx
 from service.cli import events
 from service.cli.events import Event
 from service.cli.views import (
+    AuditView,
     Campaign,
     Curve,
     Disagreements,
@@ -121,6 +122,13 @@ class Api:
 
     def curve(self, campaign: str) -> Curve:
         return cast(Curve, self._get(f"{_path(campaign)}/curve"))
+
+    def begin_audit(self, campaign: str) -> Job:
+        return cast(Job, self._send("POST", f"{_path(campaign)}/audit").json())
+
+    def audit(self, campaign: str) -> AuditView:
+        """The newest, and the job of one that is being made."""
+        return cast(AuditView, self._get(f"{_path(campaign)}/audit"))
 
     def annotators(self, campaign: str) -> People:
         return cast(People, self._get(f"{_path(campaign)}/annotators"))

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from service.cli import backup, campaign, demo, export, people, plugins, pool, stack, token, watch
+from service.cli import audit, backup, campaign, demo, export, people, plugins, pool, stack, token, watch
 from service.errors import PostilError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.add_typer(pool.app, name="pool")
 app.add_typer(pool.labels_app, name="labels")
 app.command("watch")(watch.watch)
 app.command("curve")(watch.curve)
+app.command("audit")(audit.audit)
 app.command("annotators")(people.annotators)
 app.command("disagreements")(people.disagreements)
 app.command("export")(export.export)

@@ -214,3 +214,9 @@ class Token(TypedDict):
 class IssuedToken(TypedDict):
     secret: str
     token: Token
+
+
+class AuditView(TypedDict):
+    job: Job | None
+    audit: dict[str, Any] | None
+    """As in `service.audit.Audit`."""

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.http import (
     adapters,
+    audits,
     campaigns,
     events,
     export,
@@ -76,6 +77,8 @@ ENDPOINTS = (
     Endpoint("GET", f"{C}/queue", queue.show),
     Endpoint("GET", f"{C}/annotators", people.list_all),
     Endpoint("GET", f"{C}/disagreements", people.disagreements),
+    Endpoint("POST", f"{C}/audit", audits.begin, status=202),
+    Endpoint("GET", f"{C}/audit", audits.show),
     Endpoint("GET", f"{C}/jobs", queue.list_jobs),
     Endpoint(
         "GET",

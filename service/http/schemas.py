@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from service.audit import Audit
 from service.pool.pool import Receipt
 from service.records import Access, Consensus, NearDuplicates, Role
 from service.store.campaigns import NewCampaign
@@ -238,6 +239,13 @@ class JobView(msgspec.Struct, frozen=True):
 
 class Jobs(msgspec.Struct, frozen=True):
     jobs: list[JobView]
+
+
+class AuditView(msgspec.Struct, frozen=True):
+    """The newest audit, null where none is done; and the job that makes one or failed to, null where it is done."""
+
+    job: JobView | None
+    audit: Audit | None
 
 
 class Event(msgspec.Struct, frozen=True):

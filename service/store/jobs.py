@@ -227,6 +227,12 @@ def unfinished(connection: Connection, campaign: str) -> list[Row[Any]]:
     return list(connection.execute(query.order_by(job.c.id)))
 
 
+def of_kind(connection: Connection, campaign: str, kind: str) -> list[Row[Any]]:
+    """The campaign's jobs of a kind, ended ones too, oldest first."""
+    query = select(job).where(job.c.campaign == campaign, job.c.kind == kind)
+    return list(connection.execute(query.order_by(job.c.id)))
+
+
 def unfinished_keys(connection: Connection, campaign: str) -> set[str]:
     """Keys of the campaign's ready and running jobs: asking for one of them again adds nothing."""
     mine = and_(job.c.campaign == campaign, job.c.state.in_(["ready", "running"]))

@@ -11,6 +11,7 @@ from service.store import events, jobs, labels, rounds
 from service.store.labels import Revision
 from tests.filling import answer
 from tests.http.conftest import ROUNDS, TOPICS, Served, fill
+from tests.http.test_people import finish
 
 
 class Visit:
@@ -218,7 +219,25 @@ def test_who_answers_and_where_they_differ(served: Served, visited: Visit) -> No
         labels.revise(connection, c, [revised])
         events.record(connection, c, "labels-weighed", round=6, changed=1)
     expect(differ).to_contain_text("40%", timeout=30_000)
-    expect(differ).to_contain_text("#1: networking#2: dates")
+    expect(differ).to_contain_text("dates#2: dates#1: networking")
     people = page.get_by_role("region", name="Annotators").locator("tbody tr")
     expect(people).to_have_count(2)
     expect(people.last).to_contain_text("#2")
+
+
+def test_an_audit_is_asked_for_and_shown_with_its_advice(served: Served, visited: Visit) -> None:
+    c = fill(served, "audited")
+    page = visited.page
+    sign_in(served, page, c)
+    card = page.locator("section", has=page.get_by_role("heading", name="Audit of pool and labels"))
+    expect(card).to_contain_text("Nobody looked yet.")
+    card.get_by_role("button", name="Look now").click()
+    expect(card.get_by_role("button")).to_be_disabled()
+    finish(served, c)
+    with served.api.database.transaction() as connection:
+        events.record(connection, c, "audited", advice=1)
+    expect(card).to_contain_text("Label: there is none.", timeout=10_000)
+    expect(card).to_contain_text("unknown exact, 11.1 %")
+    card.get_by_text("Repeated most (1)").click()
+    expect(card.get_by_text("<b>twice</b>")).to_be_visible()
+    expect(card.get_by_role("button")).to_be_enabled()

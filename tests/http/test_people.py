@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import pytest
+from sqlalchemy import update
 
+from service import audit
 from service.measure.intervals import wilson
-from service.store import campaigns, labels, rounds
+from service.store import campaigns, jobs, labels, rounds
 from service.store.labels import Revision
+from service.store.schema import job
 from tests.filling import answer
 from tests.http.conftest import Served
 
@@ -103,3 +107,41 @@ def test_the_least_sure_come_first_and_no_more_than_asked_for(served: Served) ->
     assert found["disagreements"][0]["answers"][1]["answer"] == ["a", "b"]
     assert get(served, c, "/annotators")["alpha"]["value"] < 1
     assert served.http.get(f"/v1/campaigns/{c}/disagreements?limit=0").status_code == 422
+
+
+def test_an_audit_is_asked_for_once_at_a_time_and_the_newest_is_shown(served: Served) -> None:
+    c = served.campaign(labels=["a", "b"])["id"]
+    path = f"/v1/campaigns/{c}/audit"
+    assert get(served, c, "/audit") == {"job": None, "audit": None}
+    begun = served.http.post(path)
+    assert (begun.status_code, begun.json()["state"], begun.json()["kind"]) == (202, "ready", "audit")
+    assert served.http.post(path).json() == begun.json()
+    assert get(served, c, "/audit") == {"job": begun.json(), "audit": None}
+    finish(served, c)
+    found = get(served, c, "/audit")
+    assert (found["job"], found["audit"]["examples"]) == (None, 9)
+    again = served.http.post(path).json()
+    assert again["id"] != begun.json()["id"]
+    assert get(served, c, "/audit") == {"job": again, "audit": found["audit"]}
+
+
+def finish(served: Served, campaign: str) -> None:
+    """End the audit that waits."""
+    none = audit.balance({})
+    found = audit.Audit(
+        1e9,
+        9,
+        None,
+        audit.Duplicates(None, audit.share(1, 9), [audit.Cluster(2, ["0-0"], "<b>twice</b>")]),
+        audit.Lengths([1, 2, 3, 4, 5], 1, [audit.Text("0-1", "long", 900, "characters")]),
+        audit.Languages(9, audit.balance({"en": 9}), []),
+        none,
+        audit.Likelihood(0, None, [], "no head"),
+        audit.Labels(none, ["a"], None, {}, None, 0, []),
+        None,
+        [audit.Advice("label", "there is none")],
+    )
+    with served.api.database.transaction() as connection:
+        newest = jobs.of_kind(connection, campaign, "audit")[-1]
+        ended = {"state": "done", "result": msgspec.to_builtins(found)}
+        connection.execute(update(job).where(job.c.id == newest.id).values(**ended))

@@ -64,6 +64,10 @@ export async function patch(path, body) {
   return (await answered(path, options)).json();
 }
 
+export async function post(path) {
+  return (await answered(path, { method: "POST" })).json();
+}
+
 export async function download(path, name) {
   const url = URL.createObjectURL(await (await answered(path, { headers: { Accept: "*/*" } })).blob());
   const anchor = document.createElement("a");

@@ -1,6 +1,6 @@
 // The page: sign in, the list of campaigns, one campaign live.
 
-import { ApiError, campaignPath, download, follow, get, patch, session, signIn, signOut } from "./api.js";
+import { ApiError, campaignPath, download, follow, get, patch, post, session, signIn, signOut } from "./api.js";
 import { draw, sentences } from "./chart.js";
 import { capital, el, link, metric, number, percent, points, seconds, time } from "./dom.js";
 import { signs } from "./signs.js";
@@ -126,8 +126,8 @@ async function showCampaign(id, signal) {
   const path = campaignPath(id);
   const ask = (what) => get(`${path}${what}`, signal);
   const again = (what) => get(`${path}${what}`, signal, 1); // `calm` waits for longer than that after what happened
-  const [campaign, { rounds }, learning, queue, { jobs }, log, people, disputed] = await Promise.all(
-    ["", "/rounds", "/curve", "/queue", "/jobs", "/events?follow=false", "/annotators", "/disagreements?limit=50"].map(ask),
+  const [campaign, { rounds }, learning, queue, { jobs }, log, people, disputed, { audit }] = await Promise.all(
+    ["", "/rounds", "/curve", "/queue", "/jobs", "/events?follow=false", "/annotators", "/disagreements?limit=50", "/audit"].map(ask),
   );
   document.title = `${campaign.name} · Postil`;
   const parts = campaignParts(campaign, signal);
@@ -141,6 +141,7 @@ async function showCampaign(id, signal) {
   parts.jobs(jobs.filter((job) => job.kind !== "sync" || job.progress || job.error));
   parts.log(log.events);
   parts.people(people, disputed);
+  parts.audit(audit);
 
   const refresh = {
     curve: calm(async () => { known.learning = await again("/curve"); known.curve = known.learning.points; parts.curve(known); parts.rounds(known); }, signal),
@@ -148,6 +149,7 @@ async function showCampaign(id, signal) {
     rounds: calm(async () => { known.rounds = (await again("/rounds")).rounds; parts.rounds(known); }, signal),
     queue: calm(async () => parts.queue((await again("/queue")).tasks), signal),
     people: calm(async () => parts.people(...(await Promise.all(["/annotators", "/disagreements?limit=50"].map(again)))), signal, MEASURED_EVERY_MS),
+    audit: calm(async () => parts.audit((await again("/audit")).audit), signal),
     campaign: calm(async () => parts.notices(await again("")), signal),
   };
   parts.changed = refresh.campaign;
@@ -160,6 +162,7 @@ async function showCampaign(id, signal) {
     if (CURVE_EVENTS.includes(event)) refresh.curve();
     if (MEASURE_EVENTS.includes(event) && known.curve.length) refresh.measured();
     if (["labels-weighed", "round-trained"].includes(event)) refresh.people();
+    if (event === "audited") refresh.audit();
     if (ROUND_EVENTS.includes(event)) refresh.rounds();
     if (QUEUE_EVENTS.includes(event)) refresh.queue();
     if (["warning", "project-made", "campaign-changed"].includes(event)) refresh.campaign();
@@ -201,6 +204,8 @@ function campaignParts(campaign) {
   const jobs = el("ul", { class: "jobs" });
   const answers = el("dl", { class: "counts" });
   const rounds = el("tbody", {});
+  const audit = el("div", {});
+  const auditNow = el("button", { type: "button", class: "plain small" }, "Look now");
   const annotators = el("tbody", {});
   const agreed = el("p", { class: "summary" });
   const disagreements = el("ol", { class: "queue", tabindex: "0", "aria-label": "Disagreements" });
@@ -219,6 +224,15 @@ function campaignParts(campaign) {
       showError(error);
     }
     pause.disabled = false;
+  });
+
+  auditNow.addEventListener("click", async () => {
+    auditNow.disabled = true;
+    try {
+      await post(`${campaignPath(campaign.id)}/audit`);
+    } catch (error) {
+      showError(error);
+    }
   });
 
   const fetchFile = (what, name) => () => download(`${campaignPath(campaign.id)}${what}`, name).catch(showError);
@@ -271,6 +285,7 @@ function campaignParts(campaign) {
         ),
         agreed,
       ),
+      el("section", { class: "card wide" }, el("div", { class: "head" }, el("h2", {}, "Audit of pool and labels"), mayChange ? auditNow : null), audit),
       el("section", { class: "card" }, el("h2", {}, "Queue: what is asked next, and why"), queue),
       el("section", { class: "card" }, el("h2", {}, "Log"), log),
     ),
@@ -339,6 +354,11 @@ function campaignParts(campaign) {
     if (!total) disagreements.append(el("li", { class: "empty" }, el("span", {}), "No two people said different things of a text."));
   };
 
+  parts.audit = (found) => {
+    auditNow.disabled = false;
+    audit.replaceChildren(...(found ? auditLines(found) : [el("p", { class: "empty" }, "Nobody looked yet.")]));
+  };
+
   parts.queue = (tasks) => {
     const now = JSON.stringify(tasks);
     if (now === queueShown) return;
@@ -403,6 +423,39 @@ function taskLine(task, at) {
       ),
     ),
   );
+}
+
+/** An audit: advice first, then the numbers, each with its interval. */
+function auditLines(found) {
+  const { duplicates, lengths, languages, domains, likelihood, labels, information } = found;
+  const share = (value) => (value ? `${percent(value.value)} [${percent(value.low)}, ${percent(value.high)}]` : "unknown");
+  const plain = (value, digits) => (value ? `${value.value.toFixed(digits)} [${value.low.toFixed(digits)}, ${value.high.toFixed(digits)}]` : "unknown");
+  const groups = (balance) => balance.groups.slice(0, 8).map((one) => `${one.name} ${number(one.examples)}`).join(", ") + (balance.groups.length > 8 ? ", …" : "") + (balance.evenness === null ? "" : `; evenness ${balance.evenness.toFixed(2)}`);
+  const rows = [
+    ["Duplicates", `${share(duplicates.exact)} exact, ${share(duplicates.near)} near`],
+    ["Length", lengths.quantiles.length ? `${number(Math.round(lengths.quantiles[2]))} characters, 90 % from ${number(Math.round(lengths.quantiles[0]))} to ${number(Math.round(lengths.quantiles[4]))}; ${number(lengths.outliers)} far out` : "–"],
+    ["Languages", groups(languages.balance) || "–"],
+    ["Domains", groups(domains) || "none given"],
+    ["Unlikely to the base model", likelihood.reason ?? `pseudo-perplexity ${plain(likelihood.median, 1)}`],
+    ["Labels", groups(labels.classes) || "none"],
+    ["Krippendorff's alpha", plain(labels.alpha, 2)],
+    ["Noise", labels.noise ? `${share(labels.noise)}; ${number(labels.suspects)} labels more probably wrong than right` : "unknown"],
+    ["Effective information", information ? `${plain(information.value, 0)} of ${number(information.labels)} labels; signal ${plain(information.signal, 2)}` : "–"],
+  ];
+  const texts = [
+    ["Repeated most", duplicates.clusters.map((one) => ({ id: `${one.examples} times`, text: one.text, words: "" }))],
+    ["Of unusual length", lengths.examples], ["In another language", languages.examples],
+    ["Unlikely", likelihood.examples], ["Suspected labels", labels.examples],
+  ].filter(([, some]) => some.length);
+  return [
+    el("p", { class: "summary" }, `${number(found.examples)} texts${found.round === null ? "" : `, round ${found.round}`}, `, time(found.at)),
+    ...found.advice.map((one) => el("p", {}, el("strong", {}, `${capital(one.what)}: `), `${one.why}.`)),
+    el("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
+    ...texts.map(([name, some]) => el(
+      "details", {}, el("summary", {}, `${name} (${number(some.length)})`),
+      el("ul", { class: "jobs" }, ...some.map((one) => el("li", {}, `${one.text.slice(0, 200)} `, el("small", {}, [one.id, one.words && one.value !== undefined ? `${one.words} ${Math.round(100 * one.value) / 100}` : ""].filter(Boolean).join(": "))))),
+    )),
+  ];
 }
 
 function personRow(one) {

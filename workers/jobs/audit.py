@@ -1,0 +1,278 @@
+"""An audit: what a campaign's pool and labels are like now, and what that advises."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Row, func, select
+
+from service import annotations, answers, audit, curve
+from service.audit import (
+    SHOWN,
+    TEXT_CHARS,
+    Audit,
+    Cluster,
+    Duplicates,
+    Labels,
+    Languages,
+    Lengths,
+    Likelihood,
+    Text,
+)
+from service.measure import agreement
+from service.measure.intervals import Interval
+from service.pool import pool, repeats, shards
+from service.records import Campaign, Place
+from service.store import campaigns, events, labels, rounds
+from service.store.database import clock
+from service.store.schema import alias
+from workers.held import Held
+from workers.situation import Pool, Scores
+
+LANGUAGE_TEXTS, LANGUAGE_CHARS = 5_000, 20
+LIKELIHOOD_TEXTS = 100
+OUTLOOK_LABELS = 100
+Positions = NDArray[np.int64]
+
+
+def run(held: Held) -> None:
+    files = held.context.files
+    with held.context.database.reading() as connection:
+        campaign = campaigns.get(connection, held.campaign)
+        whole = Pool.load(connection, files, campaign)
+        sealed = [row for row in pool.all_shards(connection, campaign.id) if row.state == "sealed"]
+        named = select(func.count()).where(alias.c.campaign == campaign.id, alias.c.kind == "pool")
+        aliases = connection.execute(named).scalar_one()
+        known = labels.current(connection, campaign.id)
+        given = annotations.answers_now(connection, campaign.id)
+        done = [row for row in rounds.all_of(connection, campaign.id) if row.adapter]
+        scored = [row for row in done if row.state == "done"]
+        scores = rounds.scores(connection, campaign.id, scored[-1].number) if scored else []
+        learned = curve.learning(files, campaign, done, curve.truth(connection, files, campaign))
+        at = clock(connection)
+    rng = np.random.default_rng(campaign.seed)
+    look = _Look(held, campaign, whole)
+    lengths, domains, duplication, compared = look.walk(sealed)
+    duplicates = look.duplicates(aliases, compared)
+    languages = look.languages(rng)
+    likelihood = look.likelihood(rng)
+    judged = look.labels(known, given, rng)
+    train = [row for row in known if row.role != "hold-out"]
+    doubts = np.array([1 - row.probability for row in train if row.probability is not None], np.float64)
+    confidence, teacher = _confidence(files, campaign, whole, scored, scores)
+    signal = np.where(np.isnan(confidence), 1.0, confidence) * (1 - duplication)
+    if not np.isnan(confidence).all():
+        signal = signal[~np.isnan(confidence)]
+    facts = audit.information(doubts, signal, len(train), teacher, rng)
+    metrics = done[-1].metrics if done else {}
+    accuracies = [one["accuracy"] for one in metrics.get("annotators", ()) if one["accuracy"] is not None]
+    weighed = campaign.consensus != "majority"
+    found = Audit(
+        at,
+        len(whole.numbers),
+        done[-1].number if done else None,
+        duplicates,
+        look.lengths(lengths),
+        languages,
+        audit.balance(domains),
+        likelihood,
+        judged,
+        facts,
+        audit.advise(duplicates, languages, judged, facts, accuracies, weighed, _outlook(learned)),
+    )
+    with held.effects(msgspec.to_builtins(found)) as connection:
+        events.record(connection, campaign.id, "audited", advice=len(found.advice))
+
+
+class _Look:
+    """Texts of a pool, looked up by position."""
+
+    def __init__(self, held: Held, campaign: Campaign, whole: Pool) -> None:
+        self.held, self.campaign, self.whole = held, campaign, whole
+
+    def walk(
+        self, sealed: Sequence[Row[Any]]
+    ) -> tuple[NDArray[np.int64], Counter[str], NDArray[np.float64], Positions]:
+        """(characters of each text, how many of each domain, duplication scores, positions that were compared)."""
+        files = self.held.context.files
+        lengths, domains, duplication, compared = [], Counter[str](), [], []
+        for at, row in enumerate(sealed):
+            self.held.progress(at, len(sealed), "audit: reading the pool")
+            columns = shards.columns(files, row.content, ["text", "domain"])
+            lengths.append([len(text) for text in columns["text"]])
+            domains.update(one for one in columns["domain"] if one is not None)
+            near = None if row.near is None else repeats.likeness(files.path(row.near))
+            duplication.append(np.zeros(row.rows) if near is None else np.clip(near, 0, 1))
+            compared.append(np.full(row.rows, near is not None))
+        if not lengths:
+            return np.empty(0, np.int64), domains, np.empty(0), np.empty(0, np.int64)
+        return (
+            np.concatenate(lengths).astype(np.int64),
+            domains,
+            np.concatenate(duplication).astype(np.float64),
+            np.flatnonzero(np.concatenate(compared)),
+        )
+
+    def texts(self, at: Positions) -> list[tuple[str, str]]:
+        """(id, text) of positions."""
+        found: dict[int, tuple[str, str]] = {}
+        for number in np.unique(self.whole.numbers[at]):
+            mine = at[self.whole.numbers[at] == number]
+            content = shards.examples(
+                self.held.context.files, self.whole.contents[int(number)], self.whole.rows[mine].tolist()
+            )
+            for position, one in zip(mine.tolist(), content, strict=True):
+                place = Place(int(number), int(self.whole.rows[position]))
+                found[position] = (one["ext_id"] if one["ext_id"] is not None else str(place), one["text"])
+        return [found[position] for position in at.tolist()]
+
+    def shown(self, at: Positions, values: Sequence[float], words: Sequence[str]) -> list[Text]:
+        return [
+            Text(id_, text[:TEXT_CHARS], float(value), its)
+            for (id_, text), value, its in zip(self.texts(at), values, words, strict=True)
+        ]
+
+    def duplicates(self, aliases: int, compared: Positions) -> Duplicates:
+        """Also where the campaign keeps them, as far as they were looked for."""
+        n, leaders = len(self.whole.numbers), self.whole.leaders
+        follows = leaders[compared] != compared
+        sizes = np.bincount(leaders, minlength=n) if n else np.empty(0, np.int64)
+        largest = np.argsort(-sizes, kind="stable")[:SHOWN]
+        largest = largest[sizes[largest] > 1]
+        clusters = []
+        for leader in largest.tolist():
+            members = np.flatnonzero(leaders == leader)[:5]
+            of = self.texts(members)
+            clusters.append(Cluster(int(sizes[leader]), [id_ for id_, _ in of], of[0][1][:TEXT_CHARS]))
+        exact = audit.share(aliases, n + aliases)
+        return Duplicates(exact, audit.share(int(follows.sum()), len(compared)), clusters)
+
+    def lengths(self, lengths: NDArray[np.int64]) -> Lengths:
+        if not len(lengths):
+            return Lengths([], 0, [])
+        quantiles, at = audit.far_out(lengths)
+        few = at[:SHOWN]
+        return Lengths(quantiles, len(at), self.shown(few, lengths[few].tolist(), ["characters"] * len(few)))
+
+    def languages(self, rng: np.random.Generator) -> Languages:
+        """By py3langid, which takes a text for one of 97 languages."""
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+        at = self._sample(LANGUAGE_TEXTS, rng)
+        pairs = [(one, text) for one, (_, text) in zip(at.tolist(), self.texts(at), strict=True)]
+        pairs = [(one, text) for one, text in pairs if len(text) >= LANGUAGE_CHARS]
+        identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+        said = []
+        for done, (_, text) in enumerate(pairs):
+            if done % 500 == 0:
+                self.held.progress(done, len(pairs), "audit: languages")
+            said.append(identifier.classify(text))
+        counts = Counter(language for language, _ in said)
+        main = max(counts, key=lambda one: counts[one], default="")
+        strange = [at for at, (language, _) in enumerate(said) if language != main]
+        strange = sorted(strange, key=lambda one: -said[one][1])[:SHOWN]
+        where = np.array([pairs[one][0] for one in strange], np.int64)
+        shown = self.shown(where, [float(said[one][1]) for one in strange], [said[one][0] for one in strange])
+        return Languages(len(pairs), audit.balance(counts), shown)
+
+    def likelihood(self, rng: np.random.Generator) -> Likelihood:
+        from workers import unlikely
+
+        at = self._sample(LIKELIHOOD_TEXTS, rng)
+        self.held.progress(0, 1, "audit: what the base model finds unlikely")
+        try:
+            found = unlikely.perplexities(self.campaign.model, [text for _, text in self.texts(at)])
+        except unlikely.NoHead as error:
+            return Likelihood(0, None, [], str(error))
+        except (OSError, ValueError) as error:
+            return Likelihood(0, None, [], f"the model cannot be read: {str(error).partition(chr(10))[0]}")
+        at, found = at[~np.isnan(found)], found[~np.isnan(found)]
+        few = np.argsort(-found, kind="stable")[:SHOWN]
+        median = _median(found, rng)
+        return Likelihood(
+            len(at), median, self.shown(at[few], found[few].tolist(), ["pseudo-perplexity"] * len(few)), None
+        )
+
+    def labels(
+        self, known: Sequence[Row[Any]], given: Sequence[Row[Any]], rng: np.random.Generator
+    ) -> Labels:
+        campaign, counts = self.campaign, Counter[str]()
+        for row in known:
+            answer = answers.read(campaign.problem, row.value)
+            one = [answer] if isinstance(answer, str) else answer
+            counts.update(each if isinstance(each, str) else each["label"] for each in one)
+        units: dict[Place, list[frozenset[str] | str]] = {}
+        for row in given:
+            if row.shard is not None and campaign.problem != "spans":
+                said = answers.read(campaign.problem, row.value)
+                value = (
+                    said if isinstance(said, str) else frozenset(one for one in said if isinstance(one, str))
+                )
+                units.setdefault(Place(row.shard, row.row), []).append(value)
+        per_class, every = {}, list(units.values())
+        for label in campaign.labels:
+            mine = [
+                [label in (one if isinstance(one, frozenset) else [one]) for one in unit] for unit in every
+            ]
+            if (of := agreement.alpha(mine, rng)) is not None:
+                per_class[label] = of
+        sealed = [row for row in known if row.shard in self.whole.contents]
+        judged = [row for row in sealed if row.role != "hold-out" and row.probability is not None]
+        judged.sort(key=lambda row: (row.probability, row.version))
+        few = judged[:SHOWN]
+        at = self.whole.positions([Place(row.shard, row.row) for row in few])
+        shown = self.shown(at, [row.probability for row in few], [row.value for row in few])
+        return Labels(
+            audit.balance(counts, campaign.labels),
+            [label for label in campaign.labels if counts[label] < audit.FEW],
+            agreement.alpha(every, rng),
+            per_class,
+            audit.mean(np.array([1 - row.probability for row in judged], np.float64), rng),
+            sum(row.probability < 0.5 for row in judged),
+            shown,
+        )
+
+    def _sample(self, count: int, rng: np.random.Generator) -> Positions:
+        n = len(self.whole.numbers)
+        return np.sort(rng.choice(n, min(count, n), replace=False))
+
+
+def _confidence(
+    files: Any, campaign: Campaign, whole: Pool, scored: Sequence[Row[Any]], scores: Sequence[Row[Any]]
+) -> tuple[NDArray[np.float64], str]:
+    """((n,) of the teacher, NaN where it scored nothing; its name)."""
+    found = np.full(len(whole.numbers), np.nan)
+    said = Scores.load(files, whole, scored[-1].number, scores) if scored and scores else None
+    if said is None or said.probabilities is None:
+        return (
+            found,
+            "nobody: no round has scored texts yet" if campaign.problem != "spans" else "nobody, for spans",
+        )
+    p = said.probabilities.astype(np.float64)
+    sure = p.max(axis=1) if campaign.problem == "single_label" else np.maximum(p, 1 - p).mean(axis=1)
+    found[said.positions] = sure
+    return found, f"the adapter of round {scored[-1].number}"
+
+
+def _outlook(learned: curve.Curve) -> tuple[float, float] | None:
+    """(what 100 labels more bring, how far the adapter is above logistic regression)."""
+    if learned.stopping is None or not learned.points:
+        return None
+    gains = [one.gain.value for one in learned.stopping.outlook if one.more == OUTLOOK_LABELS]
+    point = learned.points[-1]
+    if not gains or point.metrics is None:
+        return None
+    value = getattr(point.metrics, point.headline).value
+    return gains[0], value - (value if point.baseline is None else point.baseline)
+
+
+def _median(values: NDArray[np.float64], rng: np.random.Generator) -> Interval | None:
+    if not len(values):
+        return None
+    draws = np.median(values[rng.integers(len(values), size=(1000, len(values)))], axis=1)
+    middle = float(np.median(values))
+    low, high = np.quantile(draws, [0.025, 0.975]).tolist()
+    return Interval(middle, min(low, middle), max(high, middle))
