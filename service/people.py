@@ -46,9 +46,20 @@ class Pair(msgspec.Struct, frozen=True):
     agreement: Interval
 
 
+class Review(msgspec.Struct, frozen=True):
+    """What became of the labels that were in doubt and were asked again."""
+
+    asked: int
+    answered: int
+    changed: Interval | None
+    """Of those answered, the share of which something else is believed now than was said at first: how right the
+    suspicion was. Null where none was answered."""
+
+
 class People(msgspec.Struct, frozen=True):
     annotators: list[Person]
     pairs: list[Pair]
+    review: Review
     alpha: Interval | None
     """Krippendorff's: 1 where all agree, 0 where they do as by chance; null for spans, and where no example has two
     answers."""
@@ -127,8 +138,21 @@ def people(connection: Connection, campaign: Campaign) -> People:
             Pair(pair, number, intervals.wilson(same[pair], number))
             for pair, number in sorted(both.items(), key=str)
         ],
+        _review(connection, campaign, units),
         None if spans else agreement.alpha(coded, rng),
     )
+
+
+def _review(connection: Connection, campaign: Campaign, units: dict[Place, dict[int | None, str]]) -> Review:
+    asked = selections.asked_again(connection, campaign.id, campaign.overlap)
+    answered = [
+        place
+        for row in asked
+        if row.state == "answered" and len(units.get(place := Place(row.shard, row.row), ())) > 1
+    ]
+    now = {Place(row.shard, row.row): row.value for row in labels.current(connection, campaign.id)}
+    changed = sum(now.get(place) != next(iter(units[place].values())) for place in answered)
+    return Review(len(asked), len(answered), _share(changed, len(answered)))
 
 
 def disagreements(connection: Connection, campaign: Campaign, page: str | None, limit: int) -> Disagreements:

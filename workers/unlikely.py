@@ -22,7 +22,7 @@ def perplexities(model: str, texts: list[str]) -> NDArray[np.float64]:
     """
     names = AutoConfig.from_pretrained(model, trust_remote_code=False).architectures or []
     masked = any(name.endswith("ForMaskedLM") for name in names)
-    if not masked and not any(name.endswith("ForCausalLM") for name in names):
+    if not masked and not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names):
         kind_of = ", ".join(names) or "nothing that it names"
         raise NoHead(f"{model} was saved as {kind_of}, without a language-model head")
     tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)

@@ -35,6 +35,10 @@ def annotators(campaign: Name, json: AsJson = False) -> None:
         table.add_row(who, f"{one['answers']:,}", f"{one['skips']:,}", right, _share(one["agreement"]))
     console = Console()
     console.print(table)
+    review = found["review"]
+    if review["asked"]:
+        words = "" if review["changed"] is None else f", {_share(review['changed'])} changed their label"
+        console.print(f"Second opinions: {review['answered']:,} of {review['asked']:,}{words}", markup=False)
     if alpha := found["alpha"]:
         console.print(
             f"Krippendorff's alpha: {alpha['value']:.2f} [{alpha['low']:.2f}, {alpha['high']:.2f}]",

@@ -155,8 +155,15 @@ class Person(TypedDict):
     agreement: Interval | None
 
 
+class Review(TypedDict):
+    asked: int
+    answered: int
+    changed: Interval | None
+
+
 class People(TypedDict):
     annotators: list[Person]
+    review: Review
     alpha: Interval | None
 
 

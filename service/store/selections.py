@@ -199,6 +199,13 @@ def ask_again(connection: Connection, campaign: str, place: Place, rank: int, re
     return bool(connection.execute(update(selection).where(here).values(**news, reason=reason)).rowcount)
 
 
+def asked_again(connection: Connection, campaign: str, overlap: int) -> list[Row[Any]]:
+    """(shard, row, state) of what is or was to have more answers than the campaign's `overlap`."""
+    query = select(selection.c.shard, selection.c.row, selection.c.state)
+    more = selection.c.state.in_(ASKED) & (selection.c.wanted > overlap)
+    return list(connection.execute(query.where(selection.c.campaign == campaign, more)))
+
+
 def ask_no_more(connection: Connection, ids: Iterable[int]) -> None:
     """Be content with the answers that there are, where one more was to come.
 

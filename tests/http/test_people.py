@@ -8,7 +8,8 @@ from sqlalchemy import update
 
 from service import audit
 from service.measure.intervals import wilson
-from service.store import campaigns, jobs, labels, rounds
+from service.records import Place
+from service.store import campaigns, jobs, labels, rounds, selections
 from service.store.labels import Revision
 from service.store.schema import job
 from tests.filling import answer
@@ -23,7 +24,12 @@ def get(served: Served, campaign: str, path: str) -> Any:
 
 def test_nobody_answered(served: Served) -> None:
     c = served.campaign(labels=["a", "b"])["id"]
-    assert get(served, c, "/annotators") == {"annotators": [], "pairs": [], "alpha": None}
+    assert get(served, c, "/annotators") == {
+        "annotators": [],
+        "pairs": [],
+        "review": {"asked": 0, "answered": 0, "changed": None},
+        "alpha": None,
+    }
     assert get(served, c, "/disagreements") == {"total": 0, "disagreements": []}
 
 
@@ -73,6 +79,7 @@ def test_two_people_of_whom_one_errs(served: Served) -> None:
             },
         ],
         "pairs": [{"annotators": [3, 5], "examples": 4, "agreement": agreement}],
+        "review": {"asked": 0, "answered": 0, "changed": None},
     }
     assert get(served, c, "/disagreements") == {
         "total": 1,
@@ -107,6 +114,24 @@ def test_the_least_sure_come_first_and_no_more_than_asked_for(served: Served) ->
     assert found["disagreements"][0]["answers"][1]["answer"] == ["a", "b"]
     assert get(served, c, "/annotators")["alpha"]["value"] < 1
     assert served.http.get(f"/v1/campaigns/{c}/disagreements?limit=0").status_code == 422
+
+
+def test_what_became_of_doubts_is_told(served: Served) -> None:
+    """Given three labels that were asked again, of two of which the second opinion is there, one other than the first
+    and believed, then suspicion was right in one of two."""
+    c = served.campaign(labels=["a", "b"])["id"]
+    with served.api.database.transaction() as connection:
+        answer(connection, c, {row: {1: "a"} for row in range(5)})
+        for row in range(3):
+            selections.ask_again(connection, c, Place(0, row), row, "in doubt")
+        chosen = selections.in_states(connection, c, ["chosen"])
+        selections.opened(connection, {row.id: row.row + 1 for row in chosen})
+        answer(connection, c, {0: {2: "b"}, 1: {2: "a"}})
+        known = {row.row: row.version for row in labels.current(connection, c)}
+        labels.revise(connection, c, [Revision(known[0], "b", 0.9, 0.9, "")])
+    half = wilson(1, 2)
+    changed = {"value": half.value, "low": half.low, "high": half.high}
+    assert get(served, c, "/annotators")["review"] == {"asked": 3, "answered": 2, "changed": changed}
 
 
 def test_an_audit_is_asked_for_once_at_a_time_and_the_newest_is_shown(served: Served) -> None:

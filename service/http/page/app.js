@@ -345,10 +345,12 @@ function campaignParts(campaign) {
     if (!list.length) rounds.append(el("tr", {}, el("td", { colspan: "10", class: "text empty" }, `The first round begins when ${number(campaign.round_size)} labels have come.`)));
   };
 
-  parts.people = ({ annotators: list, alpha }, { total, disagreements: some }) => {
+  parts.people = ({ annotators: list, alpha, review }, { total, disagreements: some }) => {
     annotators.replaceChildren(...list.map(personRow));
     if (!list.length) annotators.append(el("tr", {}, el("td", { colspan: "4", class: "text empty" }, "Nobody answered yet.")));
-    agreed.textContent = alpha ? `Krippendorff's alpha ${alpha.value.toFixed(2)} [${alpha.low.toFixed(2)}, ${alpha.high.toFixed(2)}]: 1 is agreement, 0 is chance.` : "";
+    const changed = review.changed ? `, ${percent(review.changed.value)} [${percent(review.changed.low)}, ${percent(review.changed.high)}] changed their label` : "";
+    agreed.textContent = `Second opinions: ${number(review.answered)} of ${number(review.asked)}${changed}. `;
+    agreed.textContent += alpha ? `Krippendorff's alpha ${alpha.value.toFixed(2)} [${alpha.low.toFixed(2)}, ${alpha.high.toFixed(2)}]: 1 is agreement, 0 is chance.` : "";
     disagreements.replaceChildren(...some.map(disagreementLine));
     if (total > some.length) disagreements.append(el("li", { class: "empty" }, el("span", {}), `and ${number(total - some.length)} more`));
     if (!total) disagreements.append(el("li", { class: "empty" }, el("span", {}), "No two people said different things of a text."));
