@@ -116,7 +116,7 @@ def _revisions(
     number = np.bincount(votes.of, minlength=votes.n)
     found = []
     for at, row in enumerate(known):
-        if belief.chosen[at] < 0:
+        if np.isnan(belief.weight[at]):
             continue
         value, probability = given[belief.chosen[at]].value, round(float(belief.weight[at]), 4)
         moved = row.probability is None or abs(row.probability - probability) > STEP

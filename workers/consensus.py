@@ -50,7 +50,7 @@ class Belief:
     chosen: Rows
     """(n,) whose answer is believed, a position among the votes, of equal ones the first; -1 without any."""
     weight: Floats
-    """(n,) how probable it is that this answer is right, 0..1."""
+    """(n,) how probable it is that this answer is right, 0..1; NaN where nothing tells."""
     accuracy: Floats
     """(people,) how often each is right; NaN where nothing tells."""
 
@@ -82,14 +82,14 @@ def likest(votes: Votes) -> Belief:
     """Of answers that are hardly ever quite the same, spans, the one that is most like the others'.
 
     Likeness is F1; a person's accuracy is the mean likeness of their answers to others' for the same examples, and
-    says how much their word counts. An answer that nobody checked has the weight 1.
+    says how much their word counts.
     """
     of, by, k = votes.of, votes.by, len(votes.of)
     order = np.argsort(of, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(of[order])) + 1) if k else []
     pairs = [(int(a), int(b)) for group in groups for a, b in permutations(group, 2) if by[a] != by[b]]
     if not pairs:
-        return _best(votes, np.ones(k), np.full(votes.people, np.nan))
+        return _best(votes, np.full(k, np.nan), np.full(votes.people, np.nan))
     one, other = np.array(pairs).T
     like = np.array([_f1(set(votes.said[a]), set(votes.said[b])) for a, b in pairs])
     number = np.bincount(by[one], minlength=votes.people)
@@ -97,7 +97,7 @@ def likest(votes: Votes) -> Belief:
         accuracy = np.bincount(by[one], like, votes.people) / number
     trust = np.maximum(accuracy[by[other]], TINY)
     total = np.bincount(one, trust, k)
-    found = np.where(total > 0, np.bincount(one, trust * like, k) / np.maximum(total, TINY), 1.0)
+    found = np.where(total > 0, np.bincount(one, trust * like, k) / np.maximum(total, TINY), np.nan)
     return _best(votes, found, accuracy)
 
 
@@ -148,7 +148,7 @@ def _best(votes: Votes, sure: Floats, accuracy: Floats) -> Belief:
     """Of each example the surest vote, of equally sure ones the first."""
     order = np.lexsort((np.arange(len(sure)), -np.round(sure, 9), votes.of))
     first = order[np.unique(votes.of[order], return_index=True)[1]]
-    chosen, weight = np.full(votes.n, -1), np.ones(votes.n)
+    chosen, weight = np.full(votes.n, -1), np.full(votes.n, np.nan)
     chosen[votes.of[first]] = first
     weight[votes.of[first]] = sure[first]
     return Belief(chosen, weight, accuracy)

@@ -1,7 +1,7 @@
 """What a round learns from and is measured on, read from the store and its files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,7 @@ class Material:
     """Encoded shards of the test set."""
     taken: list[Row[Any]]
     contents: dict[int, str]
+    last: dict[tuple[Place, ...], Corpus] = field(default_factory=dict)
 
     @classmethod
     def load(cls, connection: Connection, files: Files, campaign: Campaign) -> "Material":
@@ -65,8 +66,9 @@ class Material:
         return _measuring(self.campaign, self.taken, self.whole, self.encoded, self.tests)
 
     def train(self, known: Sequence[Row[Any]]) -> tuple[list[Row[Any]], int]:
-        """(the labels that may train, how many others are like a text that measures)."""
+        """(the labels that may train, in the pool's order, how many others are like a text that measures)."""
         train = [row for row in known if row.role != "hold-out" and row.shard in self.encoded]
+        train.sort(key=lambda row: (row.shard, row.row))
         at = self.whole.positions([Place(row.shard, row.row) for row in train])
         usable = [row for row, bad in zip(train, self.forbidden[at], strict=True) if not bad]
         return usable, len(train) - len(usable)
@@ -79,10 +81,19 @@ class Material:
         return _repeats(self.whole, labeled, fine)
 
     def corpus(self, encoder: Encoder, own: list[Place]) -> Corpus:
-        """`own` first, then a sample of the pool without labels; with the labels' names."""
-        known = set(own)
-        rest = _unlabeled(self.campaign, self.whole, self.encoded, self.forbidden, bool(self.tests), known)
-        return self.read(encoder, own + rest, self.campaign.labels)
+        """`own` first, then a sample of the pool without labels; with the labels' names.
+
+        The last one is kept: a round weighs its labels and then learns from them.
+        """
+        key = tuple(own)
+        if key not in self.last:
+            known = set(own)
+            rest = _unlabeled(
+                self.campaign, self.whole, self.encoded, self.forbidden, bool(self.tests), known
+            )
+            self.last.clear()
+            self.last[key] = self.read(encoder, own + rest, self.campaign.labels)
+        return self.last[key]
 
     def read(self, encoder: Encoder, places: list[Place], names: Sequence[str] | None = None) -> Corpus:
         """What the base model made of these examples, in their order, and of the labels' names."""

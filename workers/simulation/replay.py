@@ -186,11 +186,12 @@ class _Asked:
         self.accuracy = [round(float(one), 4) for one in belief.accuracy]
         if plan.consensus != "majority":
             self.value[places] = said[belief.chosen]
-            self.probability[places] = belief.weight
-            self.weight[places] = np.maximum(belief.weight, beliefs.LEAST_WEIGHT)
+            sure = np.nan_to_num(belief.weight, nan=1.0)
+            self.probability[places] = sure
+            self.weight[places] = np.maximum(sure, beliefs.LEAST_WEIGHT)
             number = np.bincount(of)
             waits = number < min(len(self.people), MOST_ANSWERS)
-            now.doubt[places] = np.where(waits, 1 - belief.weight, 0)
+            now.doubt[places] = np.where(waits, 1 - sure, 0)
             now.doubt[self.holdout] = 0
         if plan.problem == "single_label":
             now.labels[self.train] = self.value[self.train]
