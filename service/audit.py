@@ -78,7 +78,8 @@ class Lengths(msgspec.Struct, frozen=True):
 
 
 class Languages(msgspec.Struct, frozen=True):
-    """Of `sample` texts drawn at random; texts of fewer than 20 characters are left out."""
+    """Of `sample` texts drawn at random, without those of fewer than 20 characters. What is not clearly in another
+    language counts as in the commonest one."""
 
     sample: int
     balance: Balance

@@ -33,6 +33,8 @@ from workers.held import Held
 from workers.situation import Pool, Scores
 
 LANGUAGE_TEXTS, LANGUAGE_CHARS = 5_000, 20
+LANGUAGE_SURE = 0.9
+"""Of a text that is taken to be in another language than the commonest; short ones are often guessed wrong."""
 LIKELIHOOD_TEXTS = 100
 OUTLOOK_LABELS = 100
 Positions = NDArray[np.int64]
@@ -165,17 +167,22 @@ class _Look:
         pairs = [(one, text) for one, (_, text) in zip(at.tolist(), self.texts(at), strict=True)]
         pairs = [(one, text) for one, text in pairs if len(text) >= LANGUAGE_CHARS]
         identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-        said = []
+        said: list[tuple[str, float]] = []
         for done, (_, text) in enumerate(pairs):
             if done % 500 == 0:
                 self.held.progress(done, len(pairs), "audit: languages")
-            said.append(identifier.classify(text))
-        counts = Counter(language for language, _ in said)
-        main = max(counts, key=lambda one: counts[one], default="")
-        strange = [at for at, (language, _) in enumerate(said) if language != main]
+            language, sure = identifier.classify(text)
+            said.append((language, float(sure)))
+        guesses = Counter(language for language, _ in said)
+        main = max(guesses, key=lambda one: guesses[one], default="")
+        strange = [
+            at for at, (language, sure) in enumerate(said) if language != main and sure >= LANGUAGE_SURE
+        ]
+        counts = Counter({main: len(said) - len(strange)} if said else {})
+        counts.update(said[at][0] for at in strange)
         strange = sorted(strange, key=lambda one: -said[one][1])[:SHOWN]
         where = np.array([pairs[one][0] for one in strange], np.int64)
-        shown = self.shown(where, [float(said[one][1]) for one in strange], [said[one][0] for one in strange])
+        shown = self.shown(where, [said[one][1] for one in strange], [said[one][0] for one in strange])
         return Languages(len(pairs), audit.balance(counts), shown)
 
     def likelihood(self, rng: np.random.Generator) -> Likelihood:
