@@ -247,3 +247,12 @@ def test_a_whole_campaign(pool: int, budget: int | None, answers: int) -> None:
     assert world.state.round is not None
     assert world.state.round.ranked
     assert phase(world.state) == ("budget reached" if budget else "pool used up")
+
+
+def test_a_budget_is_of_answers_and_an_example_costs_as_many_as_overlap() -> None:
+    sealed = State(sealed={0: 100}, encoded=frozenset({0}), budget=10, asked=2, overlap=3, batches=1)
+    (asked,) = [action for action in decide(sealed) if isinstance(action, Select)]
+    assert asked.count == 2
+    short = msgspec.structs.replace(sealed, asked=8)
+    assert [action for action in decide(short) if isinstance(action, Select)] == []
+    assert phase(short) == "budget reached"

@@ -129,9 +129,7 @@ def facts(connection: Connection, campaign: Campaign) -> Facts:
         shards=pool.all_shards(connection, campaign.id, None),
         queue=selections.counts(connection, campaign.id),
         answers=selections.answers(connection, campaign.id),
-        barred=selections.answered_open(
-            connection, campaign.id, annotations.annotators(connection, campaign.id)
-        ),
+        barred=_barred(connection, campaign.id),
         labels=labels.count(connection, campaign.id),
         rounds=rounds.states(connection, campaign.id),
         round=None if last is None else _round(connection, campaign.id, last),
@@ -141,6 +139,13 @@ def facts(connection: Connection, campaign: Campaign) -> Facts:
         pace=annotations.pace(connection, campaign.id),
         idle_s=annotations.quiet_s(connection, campaign),
     )
+
+
+def _barred(connection: Connection, campaign: str) -> int:
+    """See `Facts.barred`; who is at work is a dearer question than whether anybody has to wait for others."""
+    if not selections.begun(connection, campaign):
+        return 0
+    return selections.answered_open(connection, campaign, annotations.annotators(connection, campaign))
 
 
 def _round(connection: Connection, campaign: str, row: Row[Any]) -> Round:
