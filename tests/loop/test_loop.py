@@ -69,6 +69,33 @@ def test_a_campaign_with_two_annotators(world: World, docstrings: Corpus, model:
 
 
 @pytest.mark.timeout(400)
+def test_everybody_answers_everything_where_there_is_an_overlap(
+    world: World, docstrings: Corpus, model: str
+) -> None:
+    """Given two people who both answer every example, then the budget is of answers, nobody answers twice, and how far
+    they agree is told."""
+    campaign = world.create(
+        labels=docstrings.labels, model=model, overlap=2, budget=80, round_size=20, random_share=0.1
+    )
+    pool = docstrings.pool[1300:1500]
+    world.post(f"/v1/campaigns/{campaign}/pool", [{"text": one.text, "id": one.id} for one in pool])
+    project = world.project(campaign)
+    truth = {one.text: one.label for one in pool}
+    with People(world, project, docstrings.labels, truthful(truth, docstrings.labels, wrong=0.1)):
+        world.wait(lambda: world.status(campaign)["phase"] == "budget reached", "the end of the budget", 200)
+    world.assert_nothing_lost(campaign, project)
+    status = world.status(campaign)
+    assert (status["asked"], status["annotations"]["answer"]) == (80, 80)
+    assert [row["annotations"] for row in world.labels(campaign)] == [2] * 40
+    people = world.get(f"/v1/campaigns/{campaign}/annotators")
+    assert [one["answers"] for one in people["annotators"]] == [40, 40]
+    assert people["pairs"][0]["examples"] == 40
+    assert 0.5 < people["alpha"]["value"] < 1
+    total = world.get(f"/v1/campaigns/{campaign}/disagreements")["total"]
+    assert total == round(40 * (1 - people["pairs"][0]["agreement"]["value"]))
+
+
+@pytest.mark.timeout(400)
 def test_a_campaign_of_several_labels(world: World, docstrings: Corpus, model: str) -> None:
     """Given texts of which any number of labels is true, none of them too, then rounds are trained and measured by
     macro F1, and people see which labels the model would choose."""
