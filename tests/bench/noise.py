@@ -16,7 +16,7 @@ take a class for one like it; which for which is written to confusion.json. All 
 
 table.md has accuracies by seed, what of the loss from clean to single, and to majority, each wins back, paired 95 %
 intervals over seeds (t), and the precision of suspicion: of the 50 answers least likely to be right, how many are
-wrong. In `new` these are raw single answers.
+wrong. In `new` these are raw single answers. And what an audit says of the labels' noise, beside what it is.
 """
 
 import argparse
@@ -92,6 +92,11 @@ def main() -> None:
     suspicion = {name: [point["suspicion"] for point in ends] for name, ends in found.items()}
     text += "\nPrecision of suspicion at 50, by seed:\n\n"
     text += "".join(f"- {name}: {' '.join(map(str, each))}\n" for name, each in suspicion.items())
+    text += "\nNoise as an audit says it, its interval, and the share of labels that is wrong, by seed:\n\n"
+    for name, ends in found.items():
+        said = [point["noise"] for point in ends]
+        words = "; ".join("{value:.3f} [{low:.3f}, {high:.3f}], {wrong:.3f}".format(**one) for one in said)
+        text += f"- {name}: {words}\n"
     (arguments.out / "table.md").write_text(text, "utf-8")
     print(text)
 

@@ -134,6 +134,8 @@ def test_who_errs_is_found_out_and_others_are_asked(prepared: tuple[Stage, Any])
     assert 150 <= last["examples"] < 180
     assert last["annotators"][0] > 0.85 > 0.7 > last["annotators"][1]
     assert last["suspicion"] >= 0.5
+    assert last["noise"]["low"] <= last["noise"]["value"] <= last["noise"]["high"]
+    assert last["noise"]["value"] == pytest.approx(last["noise"]["wrong"], abs=0.1)
     (*_, alone) = replay(stage, msgspec.structs.replace(plan, second_opinions=0.0), Run("auto", 0), encoder)
     assert alone["examples"] == 180
 

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from service import audit
 from service.exam import Truth
 from service.measure import multi_label, single_label, spans
 from service.predictions import ADAPTER, Spans
@@ -60,9 +61,10 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
     """A point of the curve for each number of labels of the plan.
 
     Keys: strategy, seed, labels (answers), examples, the problem's METRICS on the test set, train_s, score_s, select_s
-    (seconds), `learner` (what it saw), `annotators` (how often each is taken to be right), `suspicion` (of the SUSPECTS
-    labels least likely to be right, the share that is wrong; None while there are not twice as many), and what
-    `Signals` says, of the hold-out where the plan has one, else of the test set.
+    (seconds), `learner` (what it saw), `annotators` (how often each is taken to be right), `noise` (of the labels that
+    train: what is taken to be wrong, with its interval, and what is), `suspicion` (of the SUSPECTS labels least likely
+    to be right, the share that is wrong; None while there are not twice as many), and what `Signals` says, of the
+    hold-out where the plan has one, else of the test set.
     """
     campaign = _campaign(stage, plan, run)
     asked = _Asked(stage, plan, _situation(stage, campaign, plan), run)
@@ -113,6 +115,7 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
                 "learner": made.fitted.metrics,
                 "examples": len(asked.train) + len(asked.holdout),
                 "annotators": asked.accuracy,
+                "noise": asked.noise(stage.pool.classes),
                 "suspicion": asked.suspicion(stage.pool.classes),
                 **said,
             }
@@ -198,14 +201,20 @@ class _Asked:
         if plan.problem == "multi_label":
             now.label_sets = self.value[self.train]
 
+    def noise(self, truth: NDArray[Any]) -> dict[str, Any]:
+        """What an audit would say of the labels that train, and the share that is `wrong`."""
+        said = audit.mean(1 - self.probability[self.train], np.random.default_rng(0))
+        return {**msgspec.to_builtins(said), "wrong": float(self._wrong(self.train, truth).mean())}
+
     def suspicion(self, truth: NDArray[Any]) -> float | None:
-        at = self.train[np.argsort(self.probability[self.train], kind="stable")[:SUSPECTS]]
         if len(self.train) < 2 * SUSPECTS:
             return None
-        wrong = [
-            coded(self.plan.problem, self.value[one]) != coded(self.plan.problem, truth[one]) for one in at
-        ]
-        return float(np.mean(wrong))
+        least = np.argsort(self.probability[self.train], kind="stable")[:SUSPECTS]
+        return float(self._wrong(self.train[least], truth).mean())
+
+    def _wrong(self, at: NDArray[np.int64], truth: NDArray[Any]) -> NDArray[np.bool_]:
+        problem = self.plan.problem
+        return np.array([coded(problem, self.value[one]) != coded(problem, truth[one]) for one in at])
 
     def taught(self, row: NDArray[np.int64]) -> turn.Labels:
         """`row`: where each of the pool's texts is in the corpus."""
