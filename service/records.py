@@ -44,6 +44,7 @@ class Campaign(msgspec.Struct, frozen=True):
     overlap: int
     consensus: Consensus
     second_opinions: float
+    teacher: str | None
     paused: bool
     created_at: float
     encoder: str | None

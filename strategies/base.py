@@ -18,6 +18,8 @@ ARRAYS = {
     "prototypes": "Cd",
     "token_uncertainty": "n2",
     "labels": "m",
+    "duplication": "n",
+    "teacher": "n",
 }
 """What a strategy may need: fields of View, with their axes. Axes of one letter are equally long."""
 PROBLEMS = frozenset({"single_label", "multi_label", "spans"})
@@ -50,6 +52,10 @@ class View:
     """(C, d), embeddings of the label names, of length 1; zeros where a name says nothing."""
     token_uncertainty: NDArray[np.float32] | None = None
     """(n, 2), means over the tokens of a text: -ln of the likeliest tag's probability, and the tags' entropy."""
+    duplication: NDArray[np.float32] | None = None
+    """(n,), how like the likest text before it in the pool is, 0 to 1; 0 where nothing was compared."""
+    teacher: NDArray[np.float32] | None = None
+    """(n,), how sure a teacher is of each, 0 to 1."""
     classes: int | None = None
     """C, known from the campaign where no array shows it."""
     problem: str = "single_label"

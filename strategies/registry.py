@@ -25,6 +25,7 @@ from strategies.multi_label import MAX_UNCERTAINTY, MEAN_UNCERTAINTY
 from strategies.power import POWER_BALD, POWER_ENTROPY, POWER_MARGIN
 from strategies.prob_cover import PROB_COVER
 from strategies.rare import RARE_UNCERTAINTY
+from strategies.signal import SIGNAL
 from strategies.tokens import MNLP, TOKEN_ENTROPY
 from strategies.typiclust import TYPICLUST
 from strategies.uncertainty import ENTROPY, LEAST_CONFIDENCE, MARGIN
@@ -35,7 +36,7 @@ _ALL = (
     *(LEAST_CONFIDENCE, MARGIN, ENTROPY, BALD, VARIATION_RATIO, POWER_MARGIN, POWER_ENTROPY, POWER_BALD),
     *(FACILITY_LOCATION, DIVERSE_MARGIN, CLUSTER_MARGIN, DENSITY_MARGIN, BALANCED_MARGIN, BADGE, CAL),
     *(MEAN_UNCERTAINTY, MAX_UNCERTAINTY, DIVERSE_UNCERTAINTY, RARE_UNCERTAINTY, CVIRS),
-    *(MNLP, TOKEN_ENTROPY, DIVERSE_MNLP),
+    *(MNLP, TOKEN_ENTROPY, DIVERSE_MNLP, SIGNAL),
 )
 BUILT_IN = {strategy.name: strategy for strategy in _ALL}
 

@@ -395,3 +395,24 @@ def test_who_may_be_asked_again(world: World) -> None:
     with world.database.transaction() as connection:
         campaigns.change(connection, world.campaign, second_opinions=0.0)
     assert not world.look().doubt.any()
+
+
+def test_a_teachers_confidence_and_what_repeats_come_from_the_pool(world: World) -> None:
+    """A text without a number has the mean of the others; what reaches beyond 0 and 1 is cut; of shards that were not
+    compared nothing repeats."""
+    metas = [{"sure": 0.4}, None, {"sure": 3}, {"sure": "very"}, {"sure": -1.0}]
+    with world.database.transaction() as connection:
+        campaigns.change(connection, world.campaign, teacher="sure", strategy="signal", random_share=0.0)
+        pool_ = [Example(text, meta=meta) for text, meta in zip(texts(5), metas, strict=True)]
+        fill(connection, world.files, world.campaign, pool_)
+        seal(connection, world.files, world.campaign)
+    now = world.look()
+    at = np.arange(5)
+    assert now.teacher is not None
+    assert now.teacher(at).tolist() == pytest.approx([0.4, 1.4 / 3, 1.0, 1.4 / 3, 0.0])
+    assert now.duplication(at).tolist() == [0] * 5
+    world.compare(0, {})
+    assert world.look().duplication(at[2:]).tolist() == [0] * 3
+    picks = selection.batch(world.look(), 2, "strategy", np.random.default_rng(0))
+    assert (picks[0].position, picks[0].strategy) == (2, "signal")
+    assert picks[0].score == pytest.approx(1.0)

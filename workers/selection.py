@@ -135,7 +135,9 @@ def _chosen(
     name = OPENING if mode == "coverage" else now.campaign.strategy
     strategy = registry.get(name)
     # Where there are scores, a strategy that can use them chooses among what has one.
-    wanted = strategy.needs | (strategy.optional if now.scores is not None else frozenset())
+    wanted = strategy.needs | (
+        strategy.optional if now.scores is not None else strategy.optional & {"teacher"}
+    )
     candidates = _candidates(now, free, wanted, mode, rng)
     if not len(candidates):
         return []
@@ -265,6 +267,10 @@ def _view(now: Situation, at: NDArray[np.int64], wanted: frozenset[str]) -> View
         arrays["labeled_embeddings"] = (
             found if len(known) else np.empty((0, arrays["embeddings"].shape[1]), np.float32)
         )
+    if "duplication" in wanted:
+        arrays["duplication"] = now.duplication(at)
+    if "teacher" in wanted and now.teacher is not None:
+        arrays["teacher"] = now.teacher(at)
     if "labels" in wanted:
         arrays["labels"] = now.labels[known]
     if "label_sets" in wanted:

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row
@@ -166,6 +168,10 @@ class Situation:
     """Class of what trains, imported labels too; -1: no label yet, or another problem than single_label."""
     label_sets: NDArray[np.bool_]
     """(a, C) the labels of each text that trains, in multi_label."""
+    duplication: Callable[[Positions], NDArray[np.float32]]
+    """(m,) how like m positions' likest text before them is, 0 to 1."""
+    teacher: Callable[[Positions], NDArray[np.float32]] | None
+    """(m,) how sure the campaign's teacher is of m positions; None where it has none."""
     asked: dict[str, int]
     known: NDArray[np.bool_]
     """Asked for, or labeled already."""
@@ -231,6 +237,8 @@ def load(
         prototypes=encodings.prototypes(files, campaign),
         labels=_classes(campaign, whole, known),
         label_sets=_label_sets(campaign, known),
+        duplication=_duplication(connection, files, campaign, whole),
+        teacher=None if campaign.teacher is None else partial(_taught, files, whole, campaign.teacher),
         asked=asked,
         known=asked_or_known,
         free=~whole.alike(asked_or_known),
@@ -240,6 +248,34 @@ def load(
         holdout_room=room,
         behind=bool(round_) and rounds.get(connection, campaign.id, round_).metrics.get("behind", False),
     )
+
+
+def _duplication(
+    connection: Connection, files: Files, campaign: Campaign, whole: Pool
+) -> Callable[[Positions], NDArray[np.float32]]:
+    near = {row.number: row.near for row in pool.all_shards(connection, campaign.id) if row.near is not None}
+
+    def score(at: Positions) -> NDArray[np.float32]:
+        found = np.zeros(len(at), np.float32)
+        for number, where, rows in encodings.by_shard(whole.numbers[at], whole.rows[at]):
+            if number in near:
+                found[where] = np.clip(repeats.likeness(files.path(near[number]))[rows], 0, 1)
+        return found
+
+    return score
+
+
+def _taught(files: Files, whole: Pool, name: str, at: Positions) -> NDArray[np.float32]:
+    """Of the field `name` of `meta`; a text without a number there has the mean of the others, else all one half."""
+    found = np.full(len(at), np.nan, np.float32)
+    for number, where, rows in encodings.by_shard(whole.numbers[at], whole.rows[at]):
+        metas = shards.columns(files, whole.contents[number], ["meta"])["meta"]
+        for position, row in zip(where.tolist(), rows.tolist(), strict=True):
+            value = None if metas[row] is None else msgspec.json.decode(metas[row]).get(name)
+            if isinstance(value, int | float):
+                found[position] = min(1.0, max(0.0, value))
+    known = ~np.isnan(found)
+    return np.where(known, found, found[known].mean() if known.any() else 0.5).astype(np.float32)
 
 
 def _doubt(

@@ -34,6 +34,10 @@ SecondOpinions = Annotated[
     float | None,
     typer.Option(min=0, max=0.9, help="Share of a batch, at most, that asks again about labels in doubt."),
 ]
+Teacher = Annotated[
+    str | None,
+    typer.Option(help="Field of `meta` with a teacher's confidence, 0 to 1, for the strategy signal."),
+]
 Instruction = Annotated[str | None, typer.Option(help="What annotators read before they begin.")]
 
 
@@ -67,6 +71,7 @@ def create(
     ] = None,
     consensus: Consensus = None,
     second_opinions: SecondOpinions = None,
+    teacher: Teacher = None,
     json: AsJson = False,
 ) -> None:
     """Begin a campaign."""
@@ -89,6 +94,7 @@ def create(
         "overlap": overlap,
         "consensus": consensus,
         "second_opinions": second_opinions,
+        "teacher": teacher,
     }
     with connect() as api:
         made = api.create(**_given(asked))
@@ -144,6 +150,7 @@ def set_(
     near_duplicates: NearDuplicates = None,
     consensus: Consensus = None,
     second_opinions: SecondOpinions = None,
+    teacher: Teacher = None,
     instruction: Instruction = None,
     json: AsJson = False,
 ) -> None:
@@ -153,7 +160,7 @@ def set_(
     changes = _given({"name": name, "strategy": strategy, "round_size": round_size, "low_water": low_water})
     changes |= _given({"score_seconds": score_seconds, "near_duplicates": near_duplicates})
     changes |= _given({"consensus": consensus, "second_opinions": second_opinions})
-    changes |= _given({"instruction": instruction})
+    changes |= _given({"instruction": instruction, "teacher": teacher})
     if budget is not None:
         if budget != "none" and not budget.isdecimal():
             raise Invalid(f"--budget is {budget!r}: give a whole number, or `none`", "budget")

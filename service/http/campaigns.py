@@ -121,8 +121,8 @@ def _check(values: dict[str, Any]) -> None:
         _check_name(values["name"])
     if "labels" in values:
         _check_labels(values["problem"], values["labels"])
-    for name in ("model", "text_field"):
-        if name in values and not values[name].strip():
+    for name in ("model", "text_field", "teacher"):
+        if values.get(name) is not None and not values[name].strip():
             raise Invalid(f"{name} is empty", name)
     if values.get("text_field") in TAKEN_FIELDS:
         raise Invalid(

@@ -28,6 +28,7 @@ class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     near_duplicates: NearDuplicates | msgspec.UnsetType = msgspec.UNSET
     consensus: Consensus | msgspec.UnsetType = msgspec.UNSET
     second_opinions: float | msgspec.UnsetType = msgspec.UNSET
+    teacher: str | msgspec.UnsetType | None = msgspec.UNSET
     instruction: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -101,6 +102,7 @@ class CampaignView(msgspec.Struct, frozen=True):
     overlap: int
     consensus: Consensus
     second_opinions: float
+    teacher: str | None
     paused: bool
     created_at: float
     warnings: list[str]

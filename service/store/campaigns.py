@@ -35,6 +35,8 @@ class NewCampaign(msgspec.Struct, frozen=True):
     consensus: Consensus = "model"
     second_opinions: float = 0.2
     """The share of a batch, at most, that asks somebody else about labels which are in doubt."""
+    teacher: str | None = None
+    """The field of `meta` that holds how sure a teacher is of each text, 0 to 1, for the strategy `signal`."""
 
 
 def create(connection: Connection, new: NewCampaign) -> Campaign:

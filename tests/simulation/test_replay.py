@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,7 @@ def test_every_strategy_for_several_labels(prepared: tuple[Stage, Any], strategy
         Corpus(stage.corpus.tokens, stage.corpus.base, None),
         stage.measured,
         stage.leaders,
+        stage.duplication,
     )
     plan = msgspec.structs.replace(PLAN, labels=30, problem="multi_label", noise=(0.05,))
     found = list(replay(several, plan, Run(strategy, 0), encoder))
@@ -206,7 +208,7 @@ def test_every_strategy_for_spans(prepared: tuple[Stage, Any], strategy: str) ->
         Labeled(part.texts, classes("spans", [marked(t) for t in part.texts], 2))
         for part in (stage.pool, stage.test)
     ]
-    tagged = Stage(["animal", "sum"], parts[0], parts[1], stage.corpus, stage.measured, stage.leaders)
+    tagged = replace(stage, labels=["animal", "sum"], pool=parts[0], test=parts[1])
     plan = msgspec.structs.replace(PLAN, start=20, batch=30, labels=80, problem="spans", noise=(0.05,))
     found = list(replay(tagged, plan, Run(strategy, 0), encoder))
     assert [point["labels"] for point in found] == [20, 50, 80]

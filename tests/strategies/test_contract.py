@@ -26,7 +26,7 @@ by_a_score_of_each_row = pytest.mark.parametrize(
         if name
         in {
             "least_confidence", "margin", "entropy", "bald", "variation_ratio", "cal", "density_margin",
-            "balanced_margin", "mean_uncertainty", "max_uncertainty", "cvirs", "mnlp", "token_entropy",
+            "balanced_margin", "mean_uncertainty", "max_uncertainty", "cvirs", "mnlp", "token_entropy", "signal",
         }
     ],
 )  # fmt: skip
@@ -52,6 +52,8 @@ def view_of(size: int, problem: str, classes: int = 4, labeled: int = 5, seed: i
         committee=probabilities(3, size),
         prototypes=rng.normal(size=(classes, 8)).astype(np.float32),
         token_uncertainty=rng.random((size, 2)).astype(np.float32),
+        duplication=rng.random(size).astype(np.float32),
+        teacher=rng.random(size).astype(np.float32),
         classes=classes,
         problem=problem,
     )
@@ -69,6 +71,8 @@ def all_the_same(size: int, problem: str, labeled: int) -> View:
         committee=np.full((3, size, 2), 0.5, np.float32),
         prototypes=np.zeros((2, 8), np.float32),
         token_uncertainty=np.ones((size, 2), np.float32),
+        duplication=np.zeros(size, np.float32),
+        teacher=np.ones(size, np.float32),
         classes=2,
         problem=problem,
     )
@@ -222,7 +226,7 @@ def test_refuses_numbers_that_are_none(name: str, problem: str, wrong: float) ->
     for need in registry.get(name).needs:
         array = getattr(view, need)
         if array.dtype == np.float32:
-            array[..., 3, 1] = wrong
+            array[3 if array.ndim == 1 else (..., 3, 1)] = wrong
 
     with pytest.raises(ValueError, match="NaN or infinity, first in row 3"):
         select(name, view, 3)

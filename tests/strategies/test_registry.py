@@ -29,7 +29,7 @@ BUILT_IN = [
         "least_confidence",
     ),
     *("margin", "max_uncertainty", "mean_uncertainty", "mnlp", "power_bald", "power_entropy", "power_margin"),
-    *("prob_cover", "random", "rare_uncertainty", "token_entropy", "typiclust", "variation_ratio"),
+    *("prob_cover", "random", "rare_uncertainty", "signal", "token_entropy", "typiclust", "variation_ratio"),
 ]
 
 MODULE = """
@@ -73,7 +73,7 @@ def test_a_problem_has_the_strategies_fit_for_it(site: Path) -> None:
 
     assert set(registry.names("spans")) == every | {"mnlp", "token_entropy", "diverse_mnlp"}
     assert set(registry.names("multi_label")) == every | {
-        "mean_uncertainty", "max_uncertainty", "diverse_uncertainty", "rare_uncertainty", "cvirs",
+        "mean_uncertainty", "max_uncertainty", "diverse_uncertainty", "rare_uncertainty", "cvirs", "signal",
     }  # fmt: skip
     assert {"margin", "discovery", "facility_location", "badge"} | every <= set(
         registry.names("single_label")

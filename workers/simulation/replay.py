@@ -55,6 +55,8 @@ class Stage:
     """Of the test set."""
     leaders: NDArray[np.int64]
     """Position of the text that each of the pool repeats, its own where it repeats none."""
+    duplication: NDArray[np.float32]
+    """(n,) as in View."""
 
 
 def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dict[str, Any]]:
@@ -316,6 +318,8 @@ def _situation(stage: Stage, campaign: Campaign, plan: Plan) -> Situation:
         prototypes=None if stage.corpus.names is None else stage.corpus.names.base.astype(np.float32),
         labels=np.full(n, -1, np.int64),
         label_sets=np.empty((0, len(stage.labels)), np.bool_),
+        duplication=lambda at: stage.duplication[at],
+        teacher=None,
         asked={},
         known=np.zeros(n, np.bool_),
         free=np.ones(n, np.bool_),

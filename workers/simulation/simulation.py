@@ -80,8 +80,9 @@ def prepare(inputs: Inputs) -> tuple[Stage, Encoder]:
     names = read([words(label) for label in labels])
     corpus = read(pool.texts, names)
     alone = Part(Bags.of(pool.texts), corpus.base)
-    leaders, _ = near.leaders([alone], np.random.default_rng(0))
-    return Stage(labels, pool, test, corpus, read(test.texts), leaders), encoder
+    leaders, likeness = near.leaders([alone], np.random.default_rng(0))
+    duplication = np.clip(likeness, 0, 1).astype(np.float32)
+    return Stage(labels, pool, test, corpus, read(test.texts), leaders, duplication), encoder
 
 
 _prepared: list[tuple[Stage, Encoder]] = []
