@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from service.records import Place
 
 ADAPTER, BASELINE, CONTROL = "adapter", "baseline", "control"
+ROWS, PROBABILITIES = "rows.npy", "probabilities.npy"
+"""Of a scored shard: which rows, ascending; (rows, C) float16."""
 _PLACES = "places.npy"
 
 

@@ -16,8 +16,8 @@ Ints = NDArray[np.int64]
 
 EMBEDDINGS = "embeddings.npy"
 """Of an encoded shard: (rows, d) float16."""
-ROWS, PROBABILITIES, COMMITTEE = "rows.npy", "probabilities.npy", "committee.npy"
-"""Of a scored shard: which rows, ascending; (rows, C) float16; where a strategy asks for it (k, rows, C) float16."""
+COMMITTEE = "committee.npy"
+"""Of a scored shard, beside `service.predictions.ROWS`: where a strategy asks for it (k, rows, C) float16."""
 SPANS, CONFIDENCE, TOKEN_UNCERTAINTY = "spans.npy", "confidence.npy", "token_uncertainty.npy"
 """Instead of probabilities, where spans are asked for: as in `service.predictions.Spans`; (rows, 2) float32."""
 

@@ -14,12 +14,12 @@ from service import annotations, answers
 from service.files import Files
 from service.pool import pool, repeats, shards
 from service.pool.text import draws
-from service.predictions import ADAPTER, Spans
+from service.predictions import ADAPTER, PROBABILITIES, ROWS, Spans
 from service.records import Campaign, Place
 from service.store import labels, rounds, selections
 from workers import encodings
 from workers.coding import classes
-from workers.encodings import COMMITTEE, CONFIDENCE, PROBABILITIES, ROWS, SPANS, TOKEN_UNCERTAINTY
+from workers.encodings import COMMITTEE, CONFIDENCE, SPANS, TOKEN_UNCERTAINTY
 
 Positions = NDArray[np.int64]
 MOST_ANSWERS = 5

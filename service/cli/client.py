@@ -156,9 +156,10 @@ class Api:
         raise Unreachable(f"{self.url} ended the stream of events")
 
     @contextmanager
-    def export(self, campaign: str, what: str, form: str) -> Iterator[Iterator[bytes]]:
-        """The bytes of an export, as they come."""
-        with self._stream(f"{_path(campaign)}/export?what={what}&format={form}", {}, None) as response:
+    def export(self, campaign: str, what: str, form: str, **more: float) -> Iterator[Iterator[bytes]]:
+        """The bytes of an export, as they come; `more` as in `service.http.schemas.ExportQuery`."""
+        query = "".join(f"&{name}={value}" for name, value in more.items())
+        with self._stream(f"{_path(campaign)}/export?what={what}&format={form}{query}", {}, None) as response:
             yield response.iter_bytes()
 
     @contextmanager

@@ -23,16 +23,19 @@ Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 def export(
     campaign: Name,
     what: Annotated[
-        Literal["labels", "annotations", "pool"],
+        Literal["labels", "annotations", "pool", "auto-labels"],
         typer.Option(
-            help="What the campaign believes, every revision of every answer, or the pool with its near-duplicates."
+            help="What the campaign believes, every revision of every answer, the pool with its near-duplicates, or "
+            "the rest of the pool labeled by the model where that is right with --precision."
         ),
     ] = "labels",
     format: Annotated[Literal["jsonl", "csv"], typer.Option(help="Format of the output.")] = "jsonl",
     out: Annotated[str, typer.Option(help="File to write; - for standard output.")] = "-",
+    precision: Annotated[float, typer.Option(help="Of auto-labels: the share that is right.")] = 0.97,
+    level: Annotated[float, typer.Option(help="Of auto-labels: how sure that is.")] = 0.95,
 ) -> None:
     """Write labels, annotations or examples, one a line."""
-    with connect() as api, api.export(campaign, what, format) as chunks:
+    with connect() as api, api.export(campaign, what, format, precision=precision, level=level) as chunks:
         if out == "-":
             for chunk in chunks:
                 sys.stdout.buffer.write(chunk)

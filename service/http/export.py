@@ -9,11 +9,12 @@ import msgspec
 from sqlalchemy import Connection, select
 from starlette.responses import Response, StreamingResponse
 
-from service import answers
+from service import answers, auto_labels
 from service.http.api import Api
 from service.http.schemas import ExportQuery
 from service.pool import pool, repeats, shards
 from service.records import Campaign, Place
+from service.store import labels
 from service.store.schema import alias, annotation, label, selection
 
 PAGE = 5_000
@@ -51,18 +52,38 @@ COLUMNS = {
         "made_at",
         "received_at",
     ],
+    "auto-labels": [
+        *(
+            "id",
+            "ids",
+            "text",
+            "{answer}",
+            "confidence",
+            "source",
+            "round",
+            "precision",
+            "level",
+            "domain",
+            "meta",
+        ),
+    ],
     "pool": ["example", "id", "ids", "text", "domain", "meta", "repeats", "duplication_score"],
 }
 """`{answer}` is label, labels or spans, by the campaign's problem."""
 
 
 def stream(api: Api, c: str, query: ExportQuery) -> Response:
-    """The labels that hold now, with every id that was sent for each text; every revision of every annotation; or the
-    pool: which other `example` each one `repeats`, and its cosine to the likest before it, null where that is unknown.
+    """The labels that hold now, with every id that was sent for each text; every revision of every annotation; labels
+    by the model alone; or the pool: which other `example` each one `repeats`, and its cosine to the likest before it,
+    null where that is unknown.
     """
     with api.reading(c) as (_, campaign):
         pass
-    rows = {"labels": _labels, "annotations": _annotations, "pool": _pool}[query.what](api, campaign)
+    rows: Iterator[list[dict[str, Any]]]
+    if query.what == "auto-labels":
+        rows = _auto_labels(api, campaign, query)
+    else:
+        rows = {"labels": _labels, "annotations": _annotations, "pool": _pool}[query.what](api, campaign)
     lines = _csv(campaign.problem, COLUMNS[query.what], rows) if query.format == "csv" else _jsonl(rows)
     name = f"{campaign.id}-{query.what}.{query.format}"
     media_type = "text/csv; charset=utf-8" if query.format == "csv" else "application/x-ndjson"
@@ -140,6 +161,38 @@ def _pool(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
                 }
                 for one, example in zip(rows, page, strict=True)
             ]
+
+
+def _auto_labels(api: Api, campaign: Campaign, query: ExportQuery) -> Iterator[list[dict[str, Any]]]:
+    """What nobody labeled, where the newest adapter is right with the precision asked for.
+
+    Refused before a line is sent where that cannot be promised.
+    """
+    with api.database.reading() as connection:
+        round_, found = auto_labels.promise(connection, api.files, campaign, query.precision, query.level)
+        parts = list(auto_labels.of_shards(connection, api.files, campaign, round_, found.confidence))
+        known = {Place(row.shard, row.row) for row in labels.current(connection, campaign.id)}
+        contents = {row.number: row.content for row in pool.all_shards(connection, campaign.id)}
+        aliases = {number: _aliases(connection, campaign.id, number) for number, *_ in parts}
+    promised = {"source": "auto", "round": round_.number, "precision": query.precision, "level": query.level}
+
+    def pages() -> Iterator[list[dict[str, Any]]]:
+        for number, rows, classes, confidences in parts:
+            free = [at for at, row in enumerate(rows.tolist()) if Place(number, row) not in known]
+            examples = shards.examples(api.files, contents[number], rows[free].tolist())
+            yield [
+                {
+                    **_named(example, Place(number, int(rows[at])), aliases[number]),
+                    answers.FIELDS[campaign.problem]: campaign.labels[int(classes[at])],
+                    "confidence": round(float(confidences[at]), 4),
+                    **promised,
+                    "domain": example["domain"],
+                    "meta": shards.with_meta(example)["meta"],
+                }
+                for at, example in zip(free, examples, strict=True)
+            ]
+
+    return pages()
 
 
 def _named(example: dict[str, Any], place: Place, aliases: dict[int, list[str]]) -> dict[str, Any]:

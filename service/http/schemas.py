@@ -271,7 +271,11 @@ class LabelsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    what: Literal["labels", "annotations", "pool"] = "labels"
+    """`precision` and `level` are for auto-labels."""
+
+    what: Literal["labels", "annotations", "pool", "auto-labels"] = "labels"
+    precision: float = 0.97
+    level: float = 0.95
     format: Literal["jsonl", "csv"] = "jsonl"
 
 

@@ -10,10 +10,11 @@ import httpx
 import numpy as np
 import pytest
 
-from service import annotations, curve
+from service import annotations, curve, predictions
 from service.measure.intervals import wilson
 from service.pool import pool, repeats, shards
-from service.store import campaigns
+from service.records import Place
+from service.store import campaigns, rounds
 from tests.http.conftest import MEASURED, ROUNDS, TOPICS, Served, fill
 from tests.http.test_campaigns import assert_listed_alike
 
@@ -323,3 +324,54 @@ def test_a_list_tells_the_same(served: Served) -> None:
     assert served.post_lines(f"{path}/pool", '{"text": "one more, not sealed yet"}\n').status_code == 200
     for change in ({"budget": 1}, {"paused": True}, {"paused": False, "budget": None}):
         assert_listed_alike(served, served.http.patch(path, json=change).json())
+
+
+def test_auto_labels_are_refused_with_a_reason_or_given_with_their_origin(served: Served) -> None:
+    c = fill(served, "auto-labels")
+    path = f"/v1/campaigns/{c}/export?what=auto-labels"
+    refused = served.http.get(path)
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        "no auto-labels can be promised: 80 examples measure, and 100 are the fewest that can bear out 97% with 95%: "
+        "give the campaign a larger hold-out, or ask for less",
+    )
+    assert served.http.get(f"{path}&precision=1").status_code == 422
+    probabilities = np.full((100, 4), 0.01, np.float16)
+    probabilities[:, 2] = np.where(np.arange(100) % 2, 0.99, 0.3)
+    said = np.full((MEASURED, 4), 0.01, np.float32)
+    said[np.arange(MEASURED), np.arange(MEASURED) % 4] = np.linspace(0.4, 0.9, MEASURED)
+    with served.api.database.transaction() as connection:
+        with served.api.files.new(f"predictions/{c}/sure") as folder:
+            predictions.write(folder, [Place(0, row) for row in range(MEASURED)], {predictions.ADAPTER: said})
+        with served.api.files.new(f"scores/{c}/5") as folder:
+            np.save(folder / predictions.ROWS, np.arange(400, 500, dtype=np.int32))
+            np.save(folder / predictions.PROBABILITIES, probabilities)
+        rounds.change(connection, c, 5, predictions=f"predictions/{c}/sure")
+        rounds.add_score(connection, c, 5, 0, f"scores/{c}/5", 100, 1.0)
+    found = served.http.get(f"{path}&precision=0.9&level=0.9")
+    assert found.status_code == 200, found.text
+    rows = [json.loads(line) for line in found.text.splitlines()]
+    # The first 437 have labels of people; of the others every second one is sure.
+    assert [row["id"] for row in rows] == [f"doc-{row}" for row in range(437, 500, 2)]
+    assert rows[0] | {"text": ""} == {
+        "id": "doc-437",
+        "ids": ["doc-437"],
+        "text": "",
+        "label": TOPICS[2],
+        "confidence": 0.9902,
+        "source": "auto",
+        "round": 5,
+        "precision": 0.9,
+        "level": 0.9,
+        "domain": None,
+        "meta": None,
+    }
+    as_csv = served.http.get(f"{path}&precision=0.9&level=0.9&format=csv").text
+    assert len(list(csv.DictReader(io.StringIO(as_csv)))) == len(rows)
+    several = served.campaign(labels=["a", "b"], problem="multi_label")["id"]
+    assert served.http.get(f"/v1/campaigns/{several}/export?what=auto-labels").status_code == 422
+    none = served.campaign(labels=["a", "b"])["id"]
+    assert (
+        "no round has scored"
+        in served.http.get(f"/v1/campaigns/{none}/export?what=auto-labels").json()["detail"]
+    )

@@ -3,6 +3,7 @@
 import numpy as np
 
 from service.pool import shards
+from service.predictions import PROBABILITIES, ROWS
 from service.store import campaigns, rounds
 from strategies import registry
 from workers import learner, scoring, tagger
@@ -10,8 +11,6 @@ from workers.encodings import (
     COMMITTEE,
     CONFIDENCE,
     EMBEDDINGS,
-    PROBABILITIES,
-    ROWS,
     SPANS,
     TOKEN_UNCERTAINTY,
 )

@@ -1,0 +1,64 @@
+"""Auto-labels: labels of the rest of the pool by the model alone, where it is right with a stated precision."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row
+
+from service import curve, exam, predictions
+from service.errors import Conflict, Invalid
+from service.files import Files
+from service.measure.guarantee import Cutoff, cutoff
+from service.predictions import ADAPTER, PROBABILITIES, ROWS
+from service.records import Campaign
+from service.store import rounds
+
+
+def promise(
+    connection: Connection, files: Files, campaign: Campaign, precision: float, level: float
+) -> tuple[Row[Any], Cutoff]:
+    """(the newest round whose scores are there, the confidence above which its adapter's labels are to be believed).
+
+    Raises Invalid where such labels cannot be promised at all, Conflict where they cannot now.
+    """
+    if campaign.problem != "single_label":
+        raise Invalid(
+            "auto-labels are for one label per text: what is promised is the share that is right", "what"
+        )
+    done = [row for row in rounds.all_of(connection, campaign.id) if row.state == "done"]
+    if not done:
+        raise Conflict("no round has scored the pool yet: auto-labels are the newest adapter's")
+    known = curve.truth(connection, files, campaign)
+    if known.source != "hold-out":
+        raise Conflict(
+            "the campaign is measured on a test set that was posted; only a hold-out, drawn at random from its own "
+            "pool, bears out what is promised of that pool"
+        )
+    newest = done[-1]
+    sat = exam.exam(campaign, files.path(newest.predictions), known, newest.seed)
+    said = predictions.probabilities(files.path(newest.predictions), ADAPTER)[sat.at]
+    right = said.argmax(axis=1) == np.array(sat.truth, np.int64) if len(said) else np.empty(0, np.bool_)
+    # Rounded as the scores are that it is held against.
+    sure = said.max(axis=1, initial=0.0).astype(np.float16).astype(np.float32)
+    found = cutoff(sure, right, precision, level)
+    if isinstance(found, str):
+        raise Conflict(f"no auto-labels can be promised: {found}")
+    return newest, found
+
+
+def of_shards(
+    connection: Connection, files: Files, campaign: Campaign, round_: Row[Any], above: float
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
+    """(shard, rows, classes, confidences) of what the round scored with a greater confidence."""
+    for score in rounds.scores(connection, campaign.id, round_.number):
+        folder = files.path(score.path)
+        p = np.load(folder / PROBABILITIES).astype(np.float32)
+        at = np.flatnonzero(p.max(axis=1, initial=0.0) > above)
+        yield (
+            score.shard,
+            np.load(folder / ROWS)[at].astype(np.int64),
+            p[at].argmax(axis=1),
+            p[at].max(axis=1),
+        )
