@@ -27,7 +27,7 @@ pip := $(bin)/python -m pip install --quiet --disable-pip-version-check -c const
 
 OUT ?= .postil/bench-labels
 
-benches := $(addprefix bench-,labels selection near noise ingest scoring training workers round scale load setup)
+benches := $(addprefix bench-,labels selection near noise auto ingest scoring training workers round scale load setup)
 
 .PHONY: demo test chaos fuzz audit up $(benches) check fix clean setup label-studio chromium postgresql
 .DELETE_ON_ERROR:
