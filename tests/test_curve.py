@@ -59,7 +59,7 @@ def with_test_set(connection: Connection, files: Files, made: Campaign) -> None:
 
 def hold_out(connection: Connection, made: Campaign, row: int, answer: Answer) -> None:
     stored = answers.store(answer)
-    labels.believe(connection, made.id, Place(0, row), stored, "hold-out", row, 1)
+    labels.believe(connection, made.id, Place(0, row), stored, "hold-out", row, 1, "one answer")
 
 
 def round_(files: Files, number: int, models: dict[str, Any], **metrics: Any) -> Any:

@@ -89,9 +89,6 @@ def test_an_old_answer_says_its_age(served: Served) -> None:
     assert "Age" not in served.http.get(path, headers=some_s).headers
     served.http.patch(path, json={"instruction": "new"})
     old = served.http.get(path, headers=some_s)
-    assert (old.json()["instruction"], old.headers["Age"], old.headers["Cache-Control"]) == (
-        "",
-        "0",
-        "no-store",
-    )
+    assert (old.json()["instruction"], old.headers["Cache-Control"]) == ("", "no-store")
+    assert 0 <= int(old.headers["Age"]) <= 5
     assert served.http.get(path).json()["instruction"] == "new"
