@@ -158,10 +158,6 @@ def balance(counts: Mapping[str, int], all_of: Sequence[str] = ()) -> Balance:
     return Balance([Group(name, number, intervals.wilson(number, total)) for name, number in ordered], even)
 
 
-def share(part: int, whole: int) -> Interval | None:
-    return intervals.wilson(part, whole) if whole else None
-
-
 def far_out(lengths: NDArray[np.integer]) -> tuple[list[float], NDArray[np.int64]]:
     """(quantiles as in `Lengths`, positions of outliers, the farthest first) of lengths (n,), n >= 1."""
     logs = np.log(np.maximum(lengths, 1).astype(np.float64))

@@ -117,7 +117,7 @@ def people(connection: Connection, campaign: Campaign) -> People:
             same[one[0], other[0]] += one[1] == other[1]
     spans = campaign.problem == "spans"
     rng = np.random.default_rng(campaign.seed)
-    coded = [[_set(campaign, value) for value in unit.values()] for unit in units.values()]
+    coded = [[comparable(campaign, value) for value in unit.values()] for unit in units.values()]
     return People(
         [
             Person(
@@ -126,7 +126,7 @@ def people(connection: Connection, campaign: Campaign) -> People:
                 kinds[who, "skip"],
                 kinds[who, "invalid"],
                 then[who][-1].accuracy if then[who] else None,
-                _share(
+                intervals.share(
                     sum(number for pair, number in same.items() if who in pair),
                     sum(number for pair, number in both.items() if who in pair),
                 ),
@@ -152,7 +152,7 @@ def _review(connection: Connection, campaign: Campaign, units: dict[Place, dict[
     ]
     now = {Place(row.shard, row.row): row.value for row in labels.current(connection, campaign.id)}
     changed = sum(now.get(place) != next(iter(units[place].values())) for place in answered)
-    return Review(len(asked), len(answered), _share(changed, len(answered)))
+    return Review(len(asked), len(answered), intervals.share(changed, len(answered)))
 
 
 def disagreements(connection: Connection, campaign: Campaign, page: str | None, limit: int) -> Disagreements:
@@ -200,13 +200,12 @@ def _units(given: Sequence[Row[Any]]) -> dict[Place, dict[int | None, str]]:
     return found
 
 
-def _set(campaign: Campaign, value: str) -> Any:
+def comparable(campaign: Campaign, value: str) -> str | frozenset[str]:
+    """A stored answer as `agreement.alpha` takes it; of spans, of which there is no alpha, as it is stored."""
     said = answers.read(campaign.problem, value)
-    return frozenset(said) if campaign.problem == "multi_label" and not isinstance(said, str) else value
-
-
-def _share(same: int, both: int) -> Interval | None:
-    return intervals.wilson(same, both) if both else None
+    if isinstance(said, str) or campaign.problem == "spans":
+        return value
+    return frozenset(one for one in said if isinstance(one, str))
 
 
 def _order(who: int | None) -> tuple[bool, int]:

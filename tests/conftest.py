@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -21,6 +21,9 @@ from service.stack.valkey import Valkey
 from service.store.database import Database
 from tests.objects import ObjectStore
 from tests.postgresql import PostgreSQL, binaries
+
+if TYPE_CHECKING:
+    from workers.context import Context
 
 ROOT = Path(__file__).parent.parent
 
@@ -75,6 +78,17 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         database = Database(server.new())
     yield database
     database.close()
+
+
+@pytest.fixture
+def context(valkey: str, database: Database, tmp_path: Path) -> Iterator["Context"]:
+    """What a worker of this test's store has."""
+    from workers.context import Context  # torch takes its time, and few tests need it
+
+    context = Context(Settings(data=str(tmp_path / "data"), database_url=database.url, redis_url=valkey))
+    yield context
+    context.database.close()
+    context.doorbell.redis.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Audits: the numbers by hand, and a whole one on a real store, real shards and a tiny encoder."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ from transformers import BertConfig, BertForMaskedLM, GPT2Config, GPT2LMHeadMode
 from service import audit
 from service.audit import Audit
 from service.cli.audit import lines
+from service.measure import intervals
 from service.records import Example
 from service.rounds.advance import advance
-from service.settings import Settings
 from service.store import campaigns, jobs, labels
 from service.store.campaigns import NewCampaign
-from service.store.database import Database
 from service.store.labels import Revision
 from tests.filling import answer, fill, seal
 from tests.learner.conftest import build_encoder
@@ -30,14 +28,6 @@ LABELS = ["money", "travel", "never seen"]
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_encoder(tmp_path_factory.mktemp("audit") / "model")
-
-
-@pytest.fixture
-def context(valkey: str, database: Database, tmp_path: Path) -> Iterator[Context]:
-    context = Context(Settings(data=str(tmp_path / "data"), database_url=database.url, redis_url=valkey))
-    yield context
-    context.database.close()
-    context.doorbell.redis.close()
 
 
 def work(context: Context) -> None:
@@ -177,7 +167,7 @@ def test_information_by_hand() -> None:
 def plain(**changes: Any) -> dict[str, Any]:
     """What gives no advice."""
     values: dict[str, Any] = {
-        "duplicates": audit.Duplicates(None, audit.share(1, 100), []),
+        "duplicates": audit.Duplicates(None, intervals.share(1, 100), []),
         "languages": audit.Languages(100, audit.balance({"en": 100}), []),
         "labels": audit.Labels(audit.balance({"a": 9}), [], None, {}, None, 0, []),
         "information": audit.information(np.empty(0), np.array([0.5]), 9, "me", np.random.default_rng(0)),

@@ -1,7 +1,6 @@
 """What a campaign believes before a round trains, on a real store, real shards and a tiny encoder."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,8 @@ import pytest
 
 from service.records import Example, Place, Role
 from service.rounds.advance import advance
-from service.settings import Settings
 from service.store import campaigns, jobs, labels, rounds
 from service.store.campaigns import NewCampaign
-from service.store.database import Database
 from tests.filling import answer, fill, seal
 from tests.learner.conftest import FILLER, TOPICS, build_encoder
 from workers import beliefs, door
@@ -26,14 +23,6 @@ LABELS = ["animals", "sums", "weather"]
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(build_encoder(tmp_path_factory.mktemp("beliefs") / "model"))
-
-
-@pytest.fixture
-def context(valkey: str, database: Database, tmp_path: Path) -> Iterator[Context]:
-    context = Context(Settings(data=str(tmp_path / "data"), database_url=database.url, redis_url=valkey))
-    yield context
-    context.database.close()
-    context.doorbell.redis.close()
 
 
 class Site:

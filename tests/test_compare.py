@@ -1,19 +1,13 @@
 """Near-duplicates of a pool's shards, one after the other, on a real store and real shards."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 from service.orphans import named
 from service.pool import pool, repeats
 from service.records import Example, Place
 from service.rounds.advance import advance
-from service.settings import Settings
 from service.store import campaigns, jobs, labels
 from service.store.campaigns import NewCampaign
-from service.store.database import Database
 from tests.filling import encode, fill, seal
 from workers import door
 from workers.context import Context
@@ -21,14 +15,6 @@ from workers.material import _repeats
 from workers.situation import Pool
 
 LONG = "please tell me when the train to the north of the country leaves"
-
-
-@pytest.fixture
-def context(valkey: str, database: Database, tmp_path: Path) -> Iterator[Context]:
-    context = Context(Settings(data=str(tmp_path / "data"), database_url=database.url, redis_url=valkey))
-    yield context
-    context.database.close()
-    context.doorbell.redis.close()
 
 
 def campaign(context: Context, **values: str) -> str:

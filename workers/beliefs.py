@@ -75,9 +75,9 @@ def believe(problem: str, votes: Votes, count: int, prior: NDArray[np.floating] 
     return consensus.likest(votes) if problem == "spans" else consensus.agree(votes, count, prior)
 
 
-def weight(probability: float) -> float:
-    """What an answer weighs that is right with this probability."""
-    return max(LEAST_WEIGHT, probability)
+def weights(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) what answers weigh that are right with these probabilities."""
+    return np.maximum(LEAST_WEIGHT, probabilities)
 
 
 def _opinions(material: Material, encoder: Encoder, known: Sequence[Row[Any]]) -> NDArray[np.float32] | None:
@@ -114,6 +114,7 @@ def _revisions(
 ) -> list[Revision]:
     """What differs from the labels as they stand."""
     number = np.bincount(votes.of, minlength=votes.n)
+    weighs = weights(np.round(belief.weight, 4))
     found = []
     for at, row in enumerate(known):
         if np.isnan(belief.weight[at]):
@@ -128,5 +129,5 @@ def _revisions(
             "who answered" if prior is None or np.isnan(prior[at]).any() else "who answered and by the model"
         )
         reason = f"{words}, right with {probability:.0%}, judging by {judges}"
-        found.append(Revision(row.version, value, weight(probability), probability, reason))
+        found.append(Revision(row.version, value, float(weighs[at]), probability, reason))
     return found

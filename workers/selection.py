@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.files import Files
-from service.pool import shards
 from service.predictions import Spans
 from service.rounds.decide import COVERAGE_ROWS, Mode
 from service.store.selections import Chosen
 from strategies import registry
 from strategies.base import View
-from workers import encodings
 from workers.consensus import SMOOTH
 from workers.situation import CONTROL, HOLD_OUT, TRAIN, Scores, Situation
 
@@ -158,10 +156,7 @@ def describe(files: Files, now: Situation, picks: Sequence[Pick], ranks: Sequenc
     """Picks as they are written down: with text, reason and pre-annotation."""
     positions = np.array([pick.position for pick in picks], dtype=np.int64)
     places = now.pool.places(positions)
-    found: dict[int, dict[str, Any]] = {}
-    for number, at, rows in encodings.by_shard(now.pool.numbers[positions], now.pool.rows[positions]):
-        content = shards.examples(files, now.pool.contents[number], rows.tolist())
-        found.update(zip(at.tolist(), content, strict=True))
+    found = now.pool.examples(files, positions)
     shown = predictions(now, positions)
     return [
         Chosen(

@@ -1,6 +1,6 @@
 """What a selection looks at: the pool as flat arrays, scores, and what was asked for already."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -39,6 +39,8 @@ class Pool:
     role_keys: NDArray[np.int64]
     leaders: NDArray[np.int64]
     """(n,) the position of the example that each repeats, its own where it repeats none as far as is known."""
+    near: Mapping[int, str] = field(default_factory=dict)
+    """Of the shards that were compared, the folder with what was found."""
 
     @classmethod
     def load(cls, connection: Connection, files: Files, campaign: Campaign) -> "Pool":
@@ -56,6 +58,7 @@ class Pool:
             np.concatenate([_NONE, *(np.arange(size) for size in sizes)]),
             np.concatenate([_NONE, *keys]),
             leaders,
+            {row.number: row.near for row in sealed if row.near is not None},
         )
 
     def draws(self, seed: int, random_share: float) -> NDArray[np.float64]:
@@ -86,6 +89,22 @@ class Pool:
         return np.array(
             [starts[one.shard] + one.row for one in places if one.shard in starts], dtype=np.int64
         )
+
+    def duplication(self, files: Files, positions: Positions) -> NDArray[np.float32]:
+        """(m,) how like the likest text before each is, 0 to 1; 0 where nothing was compared."""
+        found = np.zeros(len(positions), np.float32)
+        for number, at, rows in encodings.by_shard(self.numbers[positions], self.rows[positions]):
+            if number in self.near:
+                found[at] = np.clip(repeats.likeness(files.path(self.near[number]))[rows], 0, 1)
+        return found
+
+    def examples(self, files: Files, positions: Positions) -> list[dict[str, Any]]:
+        """As `shards.examples`, in the order asked for."""
+        found: dict[int, dict[str, Any]] = {}
+        for number, at, rows in encodings.by_shard(self.numbers[positions], self.rows[positions]):
+            content = shards.examples(files, self.contents[number], rows.tolist())
+            found.update(zip(at.tolist(), content, strict=True))
+        return [found[at] for at in range(len(positions))]
 
     def places(self, positions: NDArray[np.int64]) -> list[Place]:
         return [Place(int(self.numbers[at]), int(self.rows[at])) for at in positions]
@@ -237,7 +256,7 @@ def load(
         prototypes=encodings.prototypes(files, campaign),
         labels=_classes(campaign, whole, known),
         label_sets=_label_sets(campaign, known),
-        duplication=_duplication(connection, files, campaign, whole),
+        duplication=partial(whole.duplication, files),
         teacher=None if campaign.teacher is None else partial(_taught, files, whole, campaign.teacher),
         asked=asked,
         known=asked_or_known,
@@ -248,21 +267,6 @@ def load(
         holdout_room=room,
         behind=bool(round_) and rounds.get(connection, campaign.id, round_).metrics.get("behind", False),
     )
-
-
-def _duplication(
-    connection: Connection, files: Files, campaign: Campaign, whole: Pool
-) -> Callable[[Positions], NDArray[np.float32]]:
-    near = {row.number: row.near for row in pool.all_shards(connection, campaign.id) if row.near is not None}
-
-    def score(at: Positions) -> NDArray[np.float32]:
-        found = np.zeros(len(at), np.float32)
-        for number, where, rows in encodings.by_shard(whole.numbers[at], whole.rows[at]):
-            if number in near:
-                found[where] = np.clip(repeats.likeness(files.path(near[number]))[rows], 0, 1)
-        return found
-
-    return score
 
 
 def _taught(files: Files, whole: Pool, name: str, at: Positions) -> NDArray[np.float32]:

@@ -39,6 +39,11 @@ def wilson(successes: int, n: int) -> Interval:
     return Interval(share, low, high)
 
 
+def share(part: int, whole: int) -> Interval | None:
+    """As `wilson`; None of nothing."""
+    return wilson(part, whole) if whole else None
+
+
 def paired_shares(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_]) -> Interval | None:
     """Accuracy of a minus accuracy of b on the same n examples, in the same order; None where n is 0.
 

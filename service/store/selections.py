@@ -12,6 +12,7 @@ from service.store.schema import annotation, selection
 
 ASKED = ("chosen", "open", "withdrawing", "answered")
 SERVABLE = ("chosen", "open")
+_given = and_(annotation.c.current, annotation.c.kind != "deleted")
 _same_example = and_(
     annotation.c.campaign == selection.c.campaign,
     annotation.c.shard == selection.c.shard,
@@ -160,9 +161,8 @@ def answered_open(connection: Connection, campaign: str, annotators: Iterable[in
         .where(
             selection.c.campaign == campaign,
             selection.c.state.in_(SERVABLE),
-            annotation.c.current,
+            _given,
             annotation.c.annotator.in_(list(annotators)),
-            annotation.c.kind.in_(["answer", "skip", "invalid"]),
         )
         .group_by(annotation.c.annotator)
     )
@@ -177,8 +177,7 @@ def begun(connection: Connection, campaign: str) -> set[int]:
         .where(
             selection.c.campaign == campaign,
             selection.c.state.in_(SERVABLE),
-            annotation.c.current,
-            annotation.c.kind != "deleted",
+            _given,
         )
         .distinct()
     )
@@ -193,7 +192,7 @@ def ask_again(connection: Connection, campaign: str, place: Place, rank: int, re
         selection.c.row == place.row,
         selection.c.state == "answered",
     )
-    given = select(func.count()).where(_same_example, annotation.c.current, annotation.c.kind != "deleted")
+    given = select(func.count()).where(_same_example, _given)
     wanted = given.correlate(selection).scalar_subquery() + 1
     news = {"state": "chosen", "wanted": wanted, "place": rank, "closed_at": None}
     return bool(connection.execute(update(selection).where(here).values(**news, reason=reason)).rowcount)

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from service import audit
+from service.measure import intervals
 from service.measure.intervals import wilson
 from service.records import Place
 from service.store import campaigns, jobs, labels, rounds, selections
@@ -157,7 +158,7 @@ def finish(served: Served, campaign: str) -> None:
         1e9,
         9,
         None,
-        audit.Duplicates(None, audit.share(1, 9), [audit.Cluster(2, ["0-0"], "<b>twice</b>")]),
+        audit.Duplicates(None, intervals.share(1, 9), [audit.Cluster(2, ["0-0"], "<b>twice</b>")]),
         audit.Lengths([1, 2, 3, 4, 5], 1, [audit.Text("0-1", "long", 900, "characters")]),
         audit.Languages(9, audit.balance({"en": 9}), []),
         none,

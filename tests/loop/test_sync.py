@@ -43,18 +43,19 @@ def context(label_studio: LabelStudioServer, valkey: str, tmp_path: Path) -> Ite
 
 @pytest.fixture
 def annotator(label_studio: LabelStudioServer) -> Iterator[Annotator]:
-    with Client(label_studio.url, label_studio.token) as client:
-        token = invite(client, "sync@postil.test", "long enough 8412")
-    with Annotator(label_studio.url, token) as annotator:
+    with invited(label_studio, "sync@postil.test") as annotator:
         yield annotator
 
 
 @pytest.fixture
 def other(label_studio: LabelStudioServer) -> Iterator[Annotator]:
-    with Client(label_studio.url, label_studio.token) as client:
-        token = invite(client, "other@postil.test", "long enough 8412")
-    with Annotator(label_studio.url, token) as annotator:
+    with invited(label_studio, "other@postil.test") as annotator:
         yield annotator
+
+
+def invited(label_studio: LabelStudioServer, email: str) -> Annotator:
+    with Client(label_studio.url, label_studio.token) as client:
+        return Annotator(label_studio.url, invite(client, email, "long enough 8412"))
 
 
 class Turns:

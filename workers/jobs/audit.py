@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Row, func, select
 
-from service import annotations, answers, audit, curve
+from service import annotations, answers, audit, curve, people
 from service.audit import (
     SHOWN,
     TEXT_CHARS,
@@ -22,9 +22,9 @@ from service.audit import (
     Likelihood,
     Text,
 )
-from service.measure import agreement
+from service.measure import agreement, intervals
 from service.measure.intervals import Interval
-from service.pool import pool, repeats, shards
+from service.pool import shards
 from service.records import Campaign, Place
 from service.store import campaigns, events, labels, rounds
 from service.store.database import clock
@@ -45,7 +45,6 @@ def run(held: Held) -> None:
     with held.context.database.reading() as connection:
         campaign = campaigns.get(connection, held.campaign)
         whole = Pool.load(connection, files, campaign)
-        sealed = [row for row in pool.all_shards(connection, campaign.id) if row.state == "sealed"]
         named = select(func.count()).where(alias.c.campaign == campaign.id, alias.c.kind == "pool")
         aliases = connection.execute(named).scalar_one()
         known = labels.current(connection, campaign.id)
@@ -57,8 +56,9 @@ def run(held: Held) -> None:
         at = clock(connection)
     rng = np.random.default_rng(campaign.seed)
     look = _Look(held, campaign, whole)
-    lengths, domains, duplication, compared = look.walk(sealed)
-    duplicates = look.duplicates(aliases, compared)
+    lengths, domains = look.walk()
+    duplication = whole.duplication(files, np.arange(len(whole.numbers))).astype(np.float64)
+    duplicates = look.duplicates(aliases)
     languages = look.languages(rng)
     likelihood = look.likelihood(rng)
     judged = look.labels(known, given, rng)
@@ -95,41 +95,24 @@ class _Look:
     def __init__(self, held: Held, campaign: Campaign, whole: Pool) -> None:
         self.held, self.campaign, self.whole = held, campaign, whole
 
-    def walk(
-        self, sealed: Sequence[Row[Any]]
-    ) -> tuple[NDArray[np.int64], Counter[str], NDArray[np.float64], Positions]:
-        """(characters of each text, how many of each domain, duplication scores, positions that were compared)."""
-        files = self.held.context.files
-        lengths, domains, duplication, compared = [], Counter[str](), [], []
-        for at, row in enumerate(sealed):
-            self.held.progress(at, len(sealed), "audit: reading the pool")
-            columns = shards.columns(files, row.content, ["text", "domain"])
-            lengths.append([len(text) for text in columns["text"]])
+    def walk(self) -> tuple[NDArray[np.int64], Counter[str]]:
+        """(characters of each text, how many of each domain)."""
+        lengths: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        domains = Counter[str]()
+        for at, content in enumerate(self.whole.contents.values()):
+            self.held.progress(at, len(self.whole.contents), "audit: reading the pool")
+            columns = shards.columns(self.held.context.files, content, ["text", "domain"])
+            lengths.append(np.array([len(text) for text in columns["text"]], np.int64))
             domains.update(one for one in columns["domain"] if one is not None)
-            near = None if row.near is None else repeats.likeness(files.path(row.near))
-            duplication.append(np.zeros(row.rows) if near is None else np.clip(near, 0, 1))
-            compared.append(np.full(row.rows, near is not None))
-        if not lengths:
-            return np.empty(0, np.int64), domains, np.empty(0), np.empty(0, np.int64)
-        return (
-            np.concatenate(lengths).astype(np.int64),
-            domains,
-            np.concatenate(duplication).astype(np.float64),
-            np.flatnonzero(np.concatenate(compared)),
-        )
+        return np.concatenate(lengths), domains
 
     def texts(self, at: Positions) -> list[tuple[str, str]]:
         """(id, text) of positions."""
-        found: dict[int, tuple[str, str]] = {}
-        for number in np.unique(self.whole.numbers[at]):
-            mine = at[self.whole.numbers[at] == number]
-            content = shards.examples(
-                self.held.context.files, self.whole.contents[int(number)], self.whole.rows[mine].tolist()
-            )
-            for position, one in zip(mine.tolist(), content, strict=True):
-                place = Place(int(number), int(self.whole.rows[position]))
-                found[position] = (one["ext_id"] if one["ext_id"] is not None else str(place), one["text"])
-        return [found[position] for position in at.tolist()]
+        examples = self.whole.examples(self.held.context.files, at)
+        return [
+            (one["ext_id"] if one["ext_id"] is not None else str(place), one["text"])
+            for one, place in zip(examples, self.whole.places(at), strict=True)
+        ]
 
     def shown(self, at: Positions, values: Sequence[float], words: Sequence[str]) -> list[Text]:
         return [
@@ -137,9 +120,10 @@ class _Look:
             for (id_, text), value, its in zip(self.texts(at), values, words, strict=True)
         ]
 
-    def duplicates(self, aliases: int, compared: Positions) -> Duplicates:
-        """Also where the campaign keeps them, as far as they were looked for."""
+    def duplicates(self, aliases: int) -> Duplicates:
+        """As far as they were looked for; where the campaign keeps them, none is known."""
         n, leaders = len(self.whole.numbers), self.whole.leaders
+        compared = np.flatnonzero(np.isin(self.whole.numbers, list(self.whole.near)))
         follows = leaders[compared] != compared
         sizes = np.bincount(leaders, minlength=n) if n else np.empty(0, np.int64)
         largest = np.argsort(-sizes, kind="stable")[:SHOWN]
@@ -149,8 +133,8 @@ class _Look:
             members = np.flatnonzero(leaders == leader)[:5]
             of = self.texts(members)
             clusters.append(Cluster(int(sizes[leader]), [id_ for id_, _ in of], of[0][1][:TEXT_CHARS]))
-        exact = audit.share(aliases, n + aliases)
-        return Duplicates(exact, audit.share(int(follows.sum()), len(compared)), clusters)
+        exact = intervals.share(aliases, n + aliases)
+        return Duplicates(exact, intervals.share(int(follows.sum()), len(compared)), clusters)
 
     def lengths(self, lengths: NDArray[np.int64]) -> Lengths:
         if not len(lengths):
@@ -214,11 +198,7 @@ class _Look:
         units: dict[Place, list[frozenset[str] | str]] = {}
         for row in given:
             if row.shard is not None and campaign.problem != "spans":
-                said = answers.read(campaign.problem, row.value)
-                value = (
-                    said if isinstance(said, str) else frozenset(one for one in said if isinstance(one, str))
-                )
-                units.setdefault(Place(row.shard, row.row), []).append(value)
+                units.setdefault(Place(row.shard, row.row), []).append(people.comparable(campaign, row.value))
         per_class, every = {}, list(units.values())
         for label in campaign.labels:
             mine = [

@@ -193,7 +193,7 @@ class _Asked:
             self.value[places] = said[belief.chosen]
             sure = np.nan_to_num(belief.weight, nan=1.0)
             self.probability[places] = sure
-            self.weight[places] = np.maximum(sure, beliefs.LEAST_WEIGHT)
+            self.weight[places] = beliefs.weights(sure)
             number = np.bincount(of)
             waits = number < min(len(self.people), MOST_ANSWERS)
             now.doubt[places] = np.where(waits, 1 - sure, 0)
