@@ -29,6 +29,9 @@ ALIVE = {
     "tcp_user_timeout": 30_000,  # milliseconds
 }
 """A server that is cut off without a word is noticed within half a minute (libpq's names)."""
+IDLE_S = 60
+"""PostgreSQL ends a transaction that nothing was asked of for this long: a machine that is cut off in the midst of one
+would hold its locks, and with them the campaign, until the server notices, which may take hours."""
 
 
 class now(GenericFunction[float]):
@@ -81,15 +84,15 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """As `reading`, and of one moment on PostgreSQL, too."""
+        """As `reading`, and of one moment on PostgreSQL, too, however long it takes."""
         if self.engine.dialect.name == "sqlite":
             with self.reading() as connection:
                 yield connection
         else:
             with self.engine.connect() as connection:
-                yield connection.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+                yield connection
 
     @property
     def name(self) -> str:
@@ -157,7 +160,7 @@ def _postgresql_engine(url: str) -> Engine:
         )
     try:
         # A connection that a restart of the server has cut off is noticed before it is used.
-        return create_engine(
+        engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             connect_args=ALIVE,
             pool_size=8,
@@ -168,6 +171,13 @@ def _postgresql_engine(url: str) -> Engine:
         raise Invalid(
             f"PostgreSQL needs {error.name}: pip install 'postil[postgresql]'", "POSTIL_DATABASE_URL"
         ) from None
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, record: Any) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_S}s'")
+        connection.commit()
+
+    return engine
 
 
 def insert_new(connection: Connection, table: Table) -> Any:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from service.store import campaigns, tokens
 from service.store.campaigns import NewCampaign
@@ -62,6 +62,29 @@ def test_a_reader_waits_for_no_writer_and_sees_one_moment(database: Database) ->
         assert reader.execute(select(token.c.name)).all() == []
     with database.reading() as reader:
         assert reader.execute(select(token.c.name)).scalars().all() == ["one"]
+
+
+def test_who_is_cut_off_in_a_transaction_holds_nobody_up(
+    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a writer that holds a campaign and is not heard of any more, when its time is over, then PostgreSQL lets
+    the campaign go; what only reads, as a backup does, may take its time."""
+    monkeypatch.setattr("service.store.database.IDLE_S", 1)
+    database = Database(postgresql.empty())
+    database.upgrade()
+    with database.transaction() as connection:
+        c = campaigns.create(connection, NewCampaign("one", ["a", "b"], "none")).id
+    with database.snapshot() as long:
+        assert campaigns.get(long, c).name == "one"
+        silent = database.engine.connect()
+        campaigns.get(silent, c, lock=True)
+        with database.transaction() as connection:
+            campaigns.get(connection, c, lock=True)
+        with pytest.raises(DBAPIError, match="idle-in-transaction"):
+            silent.commit()
+        silent.close()
+        assert campaigns.get(long, c).name == "one"
+    database.close()
 
 
 def test_a_writer_of_a_campaign_waits_for_a_writer_of_it(database: Database) -> None:
