@@ -9,6 +9,8 @@ from workers.tokens import Tokens
 
 Rows = NDArray[np.int64]
 
+FIRST = 0.1
+"""Share of the texts that a curriculum begins with."""
 WINDOW = 8
 """Batches that are sorted together: with more of them there is less padding, and less chance in a batch."""
 
@@ -46,6 +48,18 @@ def shuffled(
         parts = [np.split(rows, window) for rows in ordered]
         for at in rng.permutation(window):
             yield tuple(part[at] for part in parts)
+
+
+def paced(n: int, size: int, steps: int, rng: np.random.Generator) -> Iterator[Rows]:
+    """A batch of `size` of n positions, which go from easy to hard, for each of the steps; all of n where n is less.
+
+    Drawn from the first c · n, of competence c = sqrt(t / T · (1 - FIRST²) + FIRST²) at step t, 1 from step T on, which
+    is halfway (Platanios et al.: Competence-based curriculum learning, NAACL 2019).
+    """
+    size, half = min(size, n), max(1, steps // 2)
+    for step in range(steps):
+        competence = min(1.0, (step / half * (1 - FIRST**2) + FIRST**2) ** 0.5)
+        yield rng.choice(max(size, round(competence * n)), size, replace=False)
 
 
 def _drawn(n: int, count: int, rng: np.random.Generator) -> Iterator[Rows]:

@@ -109,3 +109,71 @@ def simulate(
         consensus,
         second_opinions,
     )
+
+
+def experiment(
+    kind: Annotated[
+        Literal["quality-vs-quantity", "noise", "curriculum", "weights", "strategy"],
+        typer.Argument(
+            help="quality-vs-quantity: few right labels or many noisy ones. noise: what each wrong label costs. "
+            "curriculum: LoRA on easy labels first. weights: labels weighed by trust, or by class. strategy: choosing."
+        ),
+    ],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="A text and its label in each line: JSONL, CSV or Parquet; what `postil export` wrote will do."
+        ),
+    ],
+    model: Annotated[str, typer.Option(help="A Hugging Face encoder, by name or folder.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; what is there already is not done again.")
+    ],
+    test: Annotated[
+        Path | None, typer.Option(help="The like, to measure on; else the hold-out of exported labels does.")
+    ] = None,
+    labels: Annotated[int, typer.Option(help="Labels to train on.")] = 400,
+    noise: Annotated[
+        str,
+        typer.Option(
+            help="Share of wrong answers to plant; several with commas between, of which some use one."
+        ),
+    ] = "0.1,0.2,0.4",
+    times: Annotated[
+        int, typer.Option(help="How many noisy labels stand against each right one, in quality-vs-quantity.")
+    ] = 10,
+    strategy: Annotated[
+        str, typer.Option(help="Several with commas between; the first is the yardstick.")
+    ] = ("random,auto"),
+    seeds: Annotated[int, typer.Option(help="Draws of texts and errors.")] = 5,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Linear heads alone, without LoRA: a tenth of the time.")
+    ] = False,
+    problem: Annotated[str, typer.Option(help="single_label, multi_label or spans.")] = "single_label",
+    metric: Annotated[
+        str | None, typer.Option(help="For table and verdict: accuracy, macro_f1, micro_f1, log_loss, ece, …")
+    ] = None,
+    text_field: Annotated[str, typer.Option(help="The field that holds the text.")] = "text",
+) -> None:
+    """Find out on labels you have what teaches more: a table, compute against gain, and a verdict with its interval.
+
+    Everything is trained and measured as a campaign does it. Cut short, it goes on where it was.
+    """
+    from workers.experiment import command
+
+    command.run(
+        kind,
+        data,
+        test,
+        model,
+        out,
+        problem,
+        text_field,
+        labels,
+        noise,
+        times,
+        seeds,
+        frozen,
+        strategy,
+        metric,
+    )

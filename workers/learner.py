@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from torch import Tensor
 
 from service.errors import Invalid
@@ -130,6 +131,8 @@ def fit(
         classes,
         recipe,
     )
+    if recipe.balance:
+        lesson = replace(lesson, weights=_balanced(lesson))
     if len(kept) >= recipe.everywhere * lesson.members.any(axis=0).sum():
         recipe = replace(recipe, upper=False)
         lesson = replace(lesson, recipe=recipe)
@@ -274,6 +277,15 @@ def _dropout(fitted: Fitted) -> NDArray[np.float32]:
     return kept.astype(np.float32) / np.float32(1 - DROPOUT)
 
 
+def _balanced(lesson: Lesson) -> Floats:
+    """(n,) weights, 1 on average, by which rare classes count more; of several labels the rarest counts."""
+    number = lesson.members.sum(axis=0)
+    rarest = np.where(lesson.members, number, len(lesson.members)).min(axis=1)
+    weights = lesson.weights * (number[number > 0].mean() / rarest) ** lesson.recipe.balance
+    made: Floats = (weights / weights.mean()).astype(np.float32)
+    return made
+
+
 def _worth_trying(lesson: Lesson) -> bool:
     """Whether there are labels enough for LoRA to learn from, and for a look at whether it did.
 
@@ -317,7 +329,16 @@ class _Trainer:
         pseudo: tuple[Rows, Rows] = (np.empty(0, np.int64), np.empty(0, np.int64))
         if share:
             pseudo = linear.pseudo_labels(lesson, names, self.rng, without=self.lesson.rows)
-        return lora.train(self.encoder, lesson, names, pseudo, share, self.rng, self._step)
+        order = self._order(lesson) if lesson.recipe.curriculum else None
+        return lora.train(self.encoder, lesson, names, pseudo, share, self.rng, self._step, order)
+
+    def _order(self, lesson: Lesson) -> Rows:
+        """Positions in a part of the lesson: by trust and by the linear head's held-out loss, each by its rank."""
+        held, losses = self.frozen.held, np.full(len(lesson.corpus), np.inf)
+        if held is not None:
+            losses[self.lesson.rows[held.at]] = held.losses()
+        ranks = rankdata(losses[lesson.rows]) + rankdata(-lesson.weights)
+        return np.argsort(ranks, kind="stable")
 
     def _step(self) -> None:
         self.done += 1

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import linear, log_softmax, normalize
 
 from workers import baseline
-from workers.batches import shuffled
+from workers.batches import paced, shuffled
 from workers.encoder import Encoder
 from workers.linear import Head, Lesson
 from workers.objective import Floats
@@ -49,6 +50,7 @@ def train(
     share: float,
     rng: np.random.Generator,
     step: Callable[[], None],
+    order: NDArray[np.int64] | None = None,
 ) -> Adapted:
     """Train on the lesson's labels, of which a text has one, and, with `names`, on the labels' names.
 
@@ -56,6 +58,8 @@ def train(
 
     `pseudo`: (rows of the corpus, their classes), trained on in batches of their own beside the others, with weight
     2 · `share`, at most 1.
+
+    `order`: positions in the lesson from easy to hard, where easy ones come first; names are the easiest.
     """
     corpus, recipe, device, aim = lesson.corpus, lesson.recipe, encoder.device.name, lesson.objective
     tokens, members = corpus.tokens.take(lesson.rows), lesson.members
@@ -89,7 +93,9 @@ def train(
         targets = smoothed(aim.members(pseudo[1][known], lesson.classes), recipe.smoothing)
         its = np.full(len(targets), min(1.0, 2 * share), np.float32)
         sources.append(_Source(corpus.tokens.take(pseudo[0][known]), targets, its, device))
-    batches = shuffled([source.tokens.lengths for source in sources], recipe.batch, rng)
+    if order is not None:
+        order = np.concatenate([np.arange(len(order), len(tokens)), order])
+    batches = _batches(sources, recipe.batch, steps, order, rng)
     # Plain products instead of fused attention: faster backward on a CPU, and the same result every time on CUDA.
     with sdpa_kernel(SDPBackend.MATH):
         for _ in range(steps):
@@ -135,6 +141,23 @@ class _Source:
         """Tokens, targets and shares of the loss: weights average 1 over the set, not over each batch."""
         at = torch.from_numpy(rows).to(self.weights.device)
         return self.tokens.take(rows), self.targets[at], self.weights[at] / len(rows)
+
+
+def _batches(
+    sources: list[_Source],
+    size: int,
+    steps: int,
+    order: NDArray[np.int64] | None,
+    rng: np.random.Generator,
+) -> Iterator[tuple[NDArray[np.int64], ...]]:
+    """Positions in each source, for each step; of the first from easy to hard where there is an `order`."""
+    lengths = [source.tokens.lengths for source in sources]
+    if order is None:
+        yield from shuffled(lengths, size, rng)
+        return
+    others = shuffled(lengths[1:], size, rng) if lengths[1:] else repeat(())
+    for rows, its in zip(paced(len(order), size, steps, rng), others, strict=False):
+        yield order[rows], *its
 
 
 def _embed(tokens: Tokens, encoder: Encoder, rows: NDArray[np.int64]) -> Tensor:

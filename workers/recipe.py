@@ -25,6 +25,11 @@ class Recipe:
     """With fewer labels per class the head starts from the classes' mean embeddings, else from noise."""
     contest: float = 3.0
     """With fewer labels per class LoRA adds little to a linear head, or loses, and is left out."""
+    balance: float = 0.0
+    """What a label weighs, times (mean labels of a class / labels of its class) to this power: 1 gives every class the
+    same say. It helped nowhere that it was measured."""
+    curriculum: bool = False
+    """Whether LoRA sees trusted and easy labels first. It gained nothing where it was measured."""
     pseudo: int = 2_000
     """Texts of the pool that get a pseudo-label, at most."""
 

@@ -27,7 +27,7 @@ from service.demo import encoder
 from service.measure.intervals import wilson
 from tests.bench import labels
 from workers.simulation import report
-from workers.simulation.plan import Plan, Run, digest
+from workers.simulation.plan import Plan, Run, digest, keep
 from workers.simulation.simulation import Inputs, simulate
 
 TEST_ROWS = 3_000
@@ -99,7 +99,7 @@ class Bench:
             **numbers,
         )
         out = self.out / name
-        plan.keep(out)
+        keep(plan, out)
         inputs = Inputs(self.data, self.test, encoder.path(), "text", "single_label", out)
         return simulate(inputs, plan, runs, self.jobs, lambda done: None)
 

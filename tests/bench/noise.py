@@ -30,7 +30,7 @@ from scipy import stats
 from service.demo import encoder
 from tests.bench.labels import prepare
 from workers.simulation import simulation
-from workers.simulation.plan import Plan, Run, digest
+from workers.simulation.plan import Plan, Run, digest, keep
 from workers.simulation.replay import confusion
 from workers.simulation.simulation import Inputs
 
@@ -79,7 +79,7 @@ def main() -> None:
         )
         plan.check()
         out = arguments.out / name.replace(", ", "-")
-        plan.keep(out)
+        keep(plan, out)
         runs = [Run(arguments.strategy, seed) for seed in range(arguments.seeds)]
         inputs = Inputs(data, test, model, "text", "single_label", out)
         simulation.simulate(inputs, plan, runs, arguments.jobs, lambda done: None)

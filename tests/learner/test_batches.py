@@ -3,7 +3,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from workers.batches import by_length, padded, shuffled
+from workers.batches import by_length, paced, padded, shuffled
 from workers.tokens import pack
 
 
@@ -79,3 +79,18 @@ def test_padding_fills_up_to_the_longest_row() -> None:
 
     assert ids.tolist() == [[2, 3, 9], [2, 5, 3]]
     assert mask.tolist() == [[True, True, False], [True, True, True]]
+
+
+def test_a_curriculum_begins_with_the_easiest_and_ends_with_all() -> None:
+    """Of 100 texts and 8 steps: competence is sqrt(t/4 · .99 + .01) = .1, .507, .711, .868 at t = 0 to 3, then 1."""
+    reach = np.zeros(8)
+    for seed in range(400):
+        batches = list(paced(100, 8, 8, np.random.default_rng(seed)))
+        assert [len(set(batch.tolist())) for batch in batches] == [8] * 8
+        reach = np.maximum(reach, [batch.max() for batch in batches])
+
+    assert reach.tolist() == [9, 50, 70, 86, 99, 99, 99, 99]
+
+
+def test_a_curriculum_of_few_texts_takes_them_all() -> None:
+    assert [sorted(batch.tolist()) for batch in paced(3, 8, 2, np.random.default_rng(0))] == [[0, 1, 2]] * 2

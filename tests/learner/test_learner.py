@@ -14,6 +14,7 @@ from workers.device import Device
 from workers.encoder import Encoder
 from workers.learner import Fitted, predict
 from workers.linear import Head, Lesson
+from workers.objective import OBJECTIVES
 from workers.recipe import Recipe
 from workers.tokens import Tokens
 
@@ -69,6 +70,73 @@ def test_the_same_seed_gives_the_same_weights(tiny: Encoder, labeled: Labeled, f
         assert a.equal(again.lora[name][0])
         assert b.equal(again.lora[name][1])
     assert other.weight.tolist() != fitted.weight.tolist()
+
+
+def test_a_curriculum_learns_as_well(tiny: Encoder, labeled: Labeled, fitted: Fitted) -> None:
+    texts, labels = labeled
+    easy = replace(LORA, curriculum=True)
+    found = fit(tiny, tiny.tokenize(texts[:60]), labels[:60], ones(60), 3, seed=0, recipe=easy)
+
+    assert found.metrics["lora"]["share"] > 0
+    assert found.weight.tolist() != fitted.weight.tolist()
+    assert accuracy(tiny, found, tiny.tokenize(texts[60:]), labels[60:]) >= 0.7
+
+
+def test_lora_is_shown_trusted_and_easy_labels_first(
+    tiny: Encoder, labeled: Labeled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wrong labels have the greater held-out loss, and doubted ones less weight: both come late."""
+    texts, labels = labeled
+    wrong, weights = labels[:60].copy(), ones(60)
+    wrong[:6] = (wrong[:6] + 1) % 3
+    weights[6:12] = 0.3
+    orders = []
+    train = lora.train
+    monkeypatch.setattr(lora, "train", lambda *said: orders.append(said[-1]) or train(*said))
+    fit(tiny, tiny.tokenize(texts[:60]), wrong, weights, 3, seed=0, recipe=replace(LORA, curriculum=True))
+
+    whole = orders[-1].tolist()
+    assert sorted(whole) == list(range(60))
+    ranks = np.argsort(whole)
+    assert ranks[:6].mean() > ranks[12:].mean() + 5
+    assert ranks[6:12].mean() > ranks[12:].mean() + 5
+
+
+def test_balance_gives_rare_classes_the_same_say(tiny: Encoder, labeled: Labeled) -> None:
+    texts, labels = labeled
+    at = np.concatenate([np.flatnonzero(labels == 0)[:20], np.flatnonzero(labels == 1)[:4]])
+    plain, even = (
+        fit(
+            tiny,
+            tiny.tokenize([texts[one] for one in at]),
+            labels[at],
+            ones(24),
+            3,
+            0,
+            Recipe(contest=np.inf, balance=balance),
+        )
+        for balance in (0.0, 1.0)
+    )
+    tokens = tiny.tokenize(texts)
+    rare = [predict(tiny, one, tokens).probabilities[:, 1].mean() for one in (plain, even)]
+
+    assert rare[1] > rare[0] + 0.05
+
+
+def test_balanced_weights_by_hand(tiny: Encoder, labeled: Labeled) -> None:
+    """Three labels of one class and one of another, two a class in the mean: (2/3, 2/3, 2/3, 2), whose mean is 1."""
+    corpus = Corpus(tiny.tokenize(labeled[0][:4]), np.zeros((4, 32), np.float16), None)
+    lesson = Lesson(
+        OBJECTIVES["single_label"],
+        corpus,
+        np.arange(4),
+        np.array([0, 0, 0, 1]),
+        ones(4),
+        3,
+        Recipe(balance=1.0),
+    )
+
+    assert learner._balanced(lesson).tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2])
 
 
 def test_the_encoder_is_bitwise_unchanged(tiny: Encoder, labeled: Labeled) -> None:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from service.errors import Conflict, Invalid
-from workers.simulation.plan import Plan, digest, runs
+from workers.simulation.plan import Plan, digest, keep, runs
 
 PLAN = Plan(
     "d", "t", "m", start=25, batch=50, labels=525, noise=(0.0,), random_share=0.2, problem="single_label"
@@ -39,10 +39,10 @@ def test_numbers_that_make_no_campaign(change: dict[str, float], words: str) -> 
 
 
 def test_a_folder_keeps_to_one_plan(tmp_path: Path) -> None:
-    PLAN.keep(tmp_path / "out")
-    PLAN.keep(tmp_path / "out")
+    keep(PLAN, tmp_path / "out")
+    keep(PLAN, tmp_path / "out")
     with pytest.raises(Conflict, match="another batch, noise: give --out another folder"):
-        msgspec.structs.replace(PLAN, batch=25, noise=(0.1,)).keep(tmp_path / "out")
+        keep(msgspec.structs.replace(PLAN, batch=25, noise=(0.1,)), tmp_path / "out")
 
 
 def test_runs_go_seed_by_seed() -> None:

@@ -12,7 +12,7 @@ from service.errors import Invalid
 from service.measure.intervals import Interval
 from service.records import HEADLINES
 from workers.simulation import plot, report
-from workers.simulation.plan import Plan, digest, runs
+from workers.simulation.plan import Plan, digest, keep, runs
 from workers.simulation.replay import METRICS
 from workers.simulation.report import Curve
 from workers.simulation.simulation import Inputs, simulate
@@ -75,7 +75,7 @@ def run(
     )
     plan.check()
     wanted = runs([name.strip() for name in strategy.split(",")], seeds, problem)
-    plan.keep(out)
+    keep(plan, out)
     console = Console()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

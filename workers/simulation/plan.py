@@ -82,20 +82,20 @@ class Plan(msgspec.Struct, frozen=True):
         """Labels at each point of a curve: 25, 75, …, 525."""
         return list(range(self.start, self.labels + 1, self.batch))
 
-    def keep(self, folder: Path) -> None:
-        """Write the plan to `folder`; raises Conflict where another plan's results are there."""
-        file = folder / SETTINGS
-        if file.exists():
-            kept = msgspec.json.decode(file.read_bytes(), type=dict)
-            mine = msgspec.json.decode(msgspec.json.encode(self), type=dict)
-            if kept != mine:
-                other = [name for name, value in mine.items() if kept.get(name) != value]
-                raise Conflict(
-                    f"{folder} holds a simulation with another {', '.join(other)}: give --out another folder, "
-                    "or remove it"
-                )
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(msgspec.json.format(msgspec.json.encode(self)) + b"\n")
+
+def keep(settings: msgspec.Struct, folder: Path) -> None:
+    """Write a plan to `folder`; raises Conflict where another plan's results are there."""
+    file = folder / SETTINGS
+    if file.exists():
+        kept = msgspec.json.decode(file.read_bytes(), type=dict)
+        mine = msgspec.json.decode(msgspec.json.encode(settings), type=dict)
+        if kept != mine:
+            other = [name for name, value in mine.items() if kept.get(name) != value]
+            raise Conflict(
+                f"{folder} holds results with another {', '.join(other)}: give --out another folder, or remove it"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(settings)) + b"\n")
 
 
 class Run(msgspec.Struct, frozen=True):

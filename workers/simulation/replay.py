@@ -110,7 +110,7 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
                 "strategy": run.strategy,
                 "seed": run.seed,
                 "labels": len(asked),
-                **_metrics(plan.problem, len(stage.labels), made, stage.test.classes),
+                **metrics(plan.problem, len(stage.labels), made, stage.test.classes),
                 "train_s": round(made.train_seconds, 3),
                 "score_s": round(score_s, 3),
                 "select_s": round(select_s, 3),
@@ -129,7 +129,10 @@ class _Asked:
     def __init__(self, stage: Stage, plan: Plan, now: Situation, run: Run) -> None:
         self.plan, self.now, self.seed = plan, now, run.seed
         self.classes = len(stage.labels)
-        self.people = [_answers(stage, plan, run.seed, at) for at in range(len(plan.noise))]
+        self.people = [
+            answers(stage, share, plan.errors, np.random.default_rng([run.seed, 0, who]))
+            for who, share in enumerate(plan.noise)
+        ]
         self.rng = np.random.default_rng([run.seed, 4])
         self.train: NDArray[np.int64] = np.empty(0, np.int64)
         self.control = np.zeros(len(stage.pool), np.bool_)
@@ -281,15 +284,15 @@ def confusion(stage: Stage) -> NDArray[np.float64]:
     return shares
 
 
-def _answers(stage: Stage, plan: Plan, seed: int, who: int) -> NDArray[Any]:
-    """What an annotator says of each text: with their probability an error.
+def answers(stage: Stage, share: float, errors: str, rng: np.random.Generator) -> NDArray[Any]:
+    """What an annotator says of each text: with probability `share` an error.
 
     That is what is true of another text and not of it, none in a text whose spans are asked for; with errors `similar`,
     another class by `confusion`.
     """
-    rng, truth = np.random.default_rng([seed, 0, who]), stage.pool.classes
-    wrong, said = rng.random(len(stage.pool)) < plan.noise[who], truth.copy()
-    shares = confusion(stage) if plan.errors == "similar" and wrong.any() else None
+    truth = stage.pool.classes
+    wrong, said = rng.random(len(stage.pool)) < share, truth.copy()
+    shares = confusion(stage) if errors == "similar" and wrong.any() else None
     for at in np.flatnonzero(wrong):
         if truth.dtype == object:
             said[at] = ()
@@ -366,7 +369,8 @@ def _scores(
     return Scores(round_, rows, found.probabilities, found.committee, made.thresholds.get(ADAPTER))
 
 
-def _metrics(problem: str, classes: int, made: turn.Turn, truth: NDArray[Any]) -> dict[str, float]:
+def metrics(problem: str, classes: int, made: turn.Turn, truth: NDArray[Any]) -> dict[str, float]:
+    """Of the adapter, by METRICS, on the first of what was measured: `truth` (n, …)."""
     rng, said, n = np.random.default_rng(0), made.models[ADAPTER], len(truth)
     found: Any
     if isinstance(said, Spans):
