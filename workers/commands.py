@@ -113,10 +113,11 @@ def simulate(
 
 def experiment(
     kind: Annotated[
-        Literal["quality-vs-quantity", "noise", "curriculum", "weights", "strategy"],
+        Literal["quality-vs-quantity", "noise", "curriculum", "weights", "strategy", "probes"],
         typer.Argument(
             help="quality-vs-quantity: few right labels or many noisy ones. noise: what each wrong label costs. "
-            "curriculum: LoRA on easy labels first. weights: labels weighed by trust, or by class. strategy: choosing."
+            "curriculum: LoRA on easy labels first. weights: labels weighed by trust, or by class. strategy: choosing. "
+            "probes: what further labels of each slice are worth."
         ),
     ],
     data: Annotated[
@@ -150,6 +151,15 @@ def experiment(
         bool, typer.Option("--frozen", help="Linear heads alone, without LoRA: a tenth of the time.")
     ] = False,
     problem: Annotated[str, typer.Option(help="single_label, multi_label or spans.")] = "single_label",
+    by: Annotated[
+        str,
+        typer.Option(
+            help="Slices for probes: cluster, domain, or a field (source, weight, …), numbers in quarters."
+        ),
+    ] = "cluster",
+    more: Annotated[
+        int, typer.Option(help="Labels of each slice that its probe learns from, beside --labels.")
+    ] = 50,
     metric: Annotated[
         str | None, typer.Option(help="For table and verdict: accuracy, macro_f1, micro_f1, log_loss, ece, …")
     ] = None,
@@ -176,4 +186,6 @@ def experiment(
         frozen,
         strategy,
         metric,
+        by,
+        more,
     )

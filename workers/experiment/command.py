@@ -13,6 +13,7 @@ from rich.table import Table
 from service.errors import Invalid
 from service.records import HEADLINES, PROBLEMS
 from workers.experiment.findings import Finding, findings, signed, verdict
+from workers.experiment.slices import large, slices
 from workers.experiment.trial import trials
 from workers.experiment.variants import Experiment, Kind
 from workers.simulation import simulation
@@ -40,6 +41,8 @@ def run(
     frozen: bool,
     strategy: str,
     metric: str | None,
+    by: str,
+    more: int,
 ) -> None:
     """As the verb's options say; raises Invalid or Conflict."""
     for file in (data, *([test] if test else [])):
@@ -47,13 +50,17 @@ def run(
             raise Invalid(f"{file} is no file", "data")
     if problem not in PROBLEMS:
         raise Invalid(f"--problem {problem!r} is none of {', '.join(PROBLEMS)}", "problem")
-    metric = metric or HEADLINES[problem]
+    # Log loss tells more of a few labels than what is right.
+    metric = metric or ("log_loss" if kind == "probes" and problem != "spans" else HEADLINES[problem])
     if metric not in METRICS[problem]:
         raise Invalid(f"--metric {metric!r} is none of {', '.join(METRICS[problem])}", "metric")
     names = tuple(dict.fromkeys(name.strip() for name in strategy.split(",")))
     runs(list(names) if kind == "strategy" else [], seeds, problem)
     if test is None:
         data, test = split(data, out / "data")
+    stage, encoder = simulation.prepare(Inputs(data, test, model, text_field, problem, out))
+    probes = kind == "probes"
+    of = slices(stage, data, by, text_field, np.random.default_rng(0)) if probes else []
     experiment = Experiment(
         kind,
         digest(data),
@@ -65,16 +72,18 @@ def run(
         times,
         frozen,
         names if kind == "strategy" else (),
+        by if probes else "",
+        more if probes else 0,
+        large(of, more),
     )
     experiment.check()
     keep(experiment, out)
-    stage, encoder = simulation.prepare(Inputs(data, test, model, text_field, problem, out))
     console = Console()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     made = []
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("trials", total=seeds * len(experiment.variants()))
-        for one in trials(stage, experiment, range(seeds), encoder, out):
+        for one in trials(stage, experiment, range(seeds), encoder, out, of):
             made.append(one)
             bar.advance(task)
     found = findings(made, metric)

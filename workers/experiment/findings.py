@@ -12,6 +12,8 @@ from service.measure.intervals import Interval
 from workers.experiment.trial import Trial
 from workers.experiment.variants import Experiment
 
+LESS_IS_BETTER = ("log_loss", "ece")
+
 
 class Finding(msgspec.Struct, frozen=True):
     """One variant over all seeds."""
@@ -21,7 +23,7 @@ class Finding(msgspec.Struct, frozen=True):
     wrong: float
     score: float
     gain: Interval | None
-    """Score minus the first variant's; None of the first itself, and of a single seed."""
+    """How much better than the first; None of the first itself, and of a single seed."""
     seconds: float
     noise: list[Interval]
     """By seed, what an audit would say is wrong; none where labels were not weighed."""
@@ -35,7 +37,7 @@ def findings(trials: Sequence[Trial], metric: str) -> list[Finding]:
         for name in names
     }
     first = _scores(by[names[0]], metric)
-    made = []
+    made, sign = [], -1 if metric in LESS_IS_BETTER else 1
     for name in names:
         mine, scores = by[name], _scores(by[name], metric)
         made.append(
@@ -44,7 +46,7 @@ def findings(trials: Sequence[Trial], metric: str) -> list[Finding]:
                 mine[0].labels,
                 round(float(np.mean([one.wrong for one in mine])), 4),
                 round(float(scores.mean()), 5),
-                None if name == names[0] else mean(scores - first),
+                None if name == names[0] else mean(sign * (scores - first)),
                 round(float(np.mean([one.seconds for one in mine])), 2),
                 [one.noise for one in mine if one.noise is not None],
             )
@@ -73,12 +75,28 @@ def verdict(experiment: Experiment, found: Sequence[Finding], trials: Sequence[T
         assert cost is not None  # there are seeds
         words = f"Ten points more of wrong labels change {metric} by {signed(cost)}"
         return f"{words}, over {seeds} seeds" + (": no effect is seen." if _unclear(cost) else ".")
+    if experiment.kind == "probes":
+        return _ranked(experiment, found, metric, seeds)
     parts = [_told(one.gain, one.variant, found[0].variant, metric) for one in found[1:]]
     return f"{'; '.join(parts)} ({seeds} seeds)."
 
 
 def signed(value: Interval) -> str:
     return f"{value.value:+.3f} [{value.low:+.3f}, {value.high:+.3f}]"
+
+
+def _ranked(experiment: Experiment, found: Sequence[Finding], metric: str, seeds: int) -> str:
+    """Gains as of a hundred further labels, by the slope that so many had: a straight line, which flattens later on."""
+    gains = [(one.variant, one.gain) for one in found if one.gain is not None]
+    gains.sort(key=lambda one: -one[1].value)
+    times = 100 / experiment.more
+    said = [
+        f"{name} {signed(Interval(times * gain.value, times * gain.low, times * gain.high))}"
+        for name, gain in gains
+    ]
+    return (
+        f"A hundred further labels of each slice are worth, in {metric}: {'; '.join(said)} ({seeds} seeds)."
+    )
 
 
 def _told(gain: Interval | None, name: str, reference: str, metric: str) -> str:

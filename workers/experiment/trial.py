@@ -41,12 +41,19 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 def trials(
-    stage: Stage, experiment: Experiment, seeds: Sequence[int], encoder: Encoder, out: Path
+    stage: Stage,
+    experiment: Experiment,
+    seeds: Sequence[int],
+    encoder: Encoder,
+    out: Path,
+    of: Sequence[str | None] = (),
 ) -> Iterator[Trial]:
-    """Every variant with every seed; what is in `out` is not done again."""
-    if len(stage.pool) < experiment.labels:
+    """Every variant with every seed; what is in `out` is not done again. `of`: the slice of each text, for probes."""
+    left = len(stage.pool) - experiment.more * len(experiment.slices)
+    if left < experiment.labels:
+        beside = f" beside {experiment.more} of each slice" if experiment.slices else ""
         raise Invalid(
-            f"--labels {experiment.labels}, and there are {len(stage.pool)} labeled texts to train on",
+            f"--labels {experiment.labels}, and there are {max(0, left)} labeled texts to train on{beside}",
             "labels",
         )
     file = out / "trials.jsonl"
@@ -61,17 +68,25 @@ def trials(
         for seed in seeds:
             for variant in experiment.variants():
                 if (variant.name, seed) not in done:
-                    run = _replayed if variant.strategy else _trained
-                    made = run(stage, experiment, variant, seed, encoder)
+                    if variant.strategy:
+                        made = _replayed(stage, experiment, variant, seed, encoder)
+                    else:
+                        made = _trained(stage, experiment, variant, seed, encoder, of)
                     done[variant.name, seed] = made
                     lines.write(msgspec.json.encode(made) + b"\n")
                 yield done[variant.name, seed]
 
 
-def _trained(stage: Stage, experiment: Experiment, variant: Variant, seed: int, encoder: Encoder) -> Trial:
-    """On the first texts of a random order, which is the seed's alone: variants share as much as they can."""
+def _trained(
+    stage: Stage,
+    experiment: Experiment,
+    variant: Variant,
+    seed: int,
+    encoder: Encoder,
+    of: Sequence[str | None],
+) -> Trial:
     problem, classes = experiment.problem, len(stage.labels)
-    at = np.sort(np.random.default_rng([seed, 1]).permutation(len(stage.pool))[: variant.labels])
+    at = np.sort(drawn(experiment, variant, len(stage.pool), of, np.random.default_rng([seed, 1])))
     errors = "similar" if problem == "single_label" else "any"
     said = answers(stage, variant.noise, errors, np.random.default_rng([seed, 0]))[at]
     wrong = np.array(
@@ -104,6 +119,22 @@ def _trained(stage: Stage, experiment: Experiment, variant: Variant, seed: int, 
         round(made.train_seconds + weighed_s, 3),
         noise,
     )
+
+
+def drawn(
+    experiment: Experiment, variant: Variant, n: int, of: Sequence[str | None], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Positions of the n texts of the pool: the first of a random order, which variants of a seed have in common.
+
+    The first `more` of each slice are for its probe alone.
+    """
+    order = rng.permutation(n)
+    if not experiment.slices:
+        return order[: variant.labels]
+    slices = np.array([one or "" for one in of])[order]
+    kept = {name: np.flatnonzero(slices == name)[: experiment.more] for name in experiment.slices}
+    base = order[np.setdiff1d(np.arange(n), np.concatenate(list(kept.values())))][: experiment.labels]
+    return np.concatenate([base, order[kept[variant.slice]]]) if variant.slice else base
 
 
 def _belief(

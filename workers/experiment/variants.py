@@ -8,7 +8,7 @@ import msgspec
 from service.errors import Invalid
 from workers.recipe import Recipe
 
-Kind = Literal["quality-vs-quantity", "noise", "curriculum", "weights", "strategy"]
+Kind = Literal["quality-vs-quantity", "noise", "curriculum", "weights", "strategy", "probes"]
 Weighing = Literal["equal", "believed", "dropped"]
 """Of labels: all the same; by how probable it is that each is right; the same without those that are rather wrong."""
 
@@ -22,6 +22,8 @@ class Variant(msgspec.Struct, frozen=True):
     recipe: Recipe = Recipe()
     strategy: str = ""
     """Where examples are chosen and not drawn."""
+    slice: str = ""
+    """Where further examples come from."""
 
 
 class Experiment(msgspec.Struct, frozen=True):
@@ -38,6 +40,10 @@ class Experiment(msgspec.Struct, frozen=True):
     """How many labels of less quality stand against each good one."""
     frozen: bool
     strategies: tuple[str, ...] = ()
+    by: str = ""
+    more: int = 0
+    """Examples of each slice that a probe learns from, beside the labels that all have in common."""
+    slices: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises Invalid for what is no experiment."""
@@ -51,6 +57,10 @@ class Experiment(msgspec.Struct, frozen=True):
             raise Invalid(
                 f"--times {self.times} must be 2 or more and leave 10 good labels of {self.labels}", "times"
             )
+        if self.kind == "probes" and self.more < 1:
+            raise Invalid(f"--more {self.more} must be 1 or more", "more")
+        if self.kind == "probes" and not self.slices:
+            raise Invalid(f"--by {self.by!r}: no slice has {self.more} labels: give a smaller --more", "by")
         if self.problem == "spans" and (self.frozen or self.kind in ("curriculum", "weights")):
             raise Invalid(
                 "curriculum, weights and --frozen are for labels of whole texts: spans have a learner of their own",
@@ -72,6 +82,9 @@ class Experiment(msgspec.Struct, frozen=True):
             ]
         if self.kind == "noise":
             return [Variant(percent(share), n, share, recipe=recipe) for share in sorted({0.0, *self.noise})]
+        if self.kind == "probes":
+            first = Variant(f"{n} labels", n, recipe=recipe)
+            return [first] + [Variant(name, n + self.more, recipe=recipe, slice=name) for name in self.slices]
         share = self.noise[0]
         if self.kind == "curriculum":
             return [

@@ -67,7 +67,7 @@ def _labels(answer: answers.Answer) -> list[str]:
 def _pairs(path: Path, text_field: str, problem: str) -> Iterator[tuple[str, answers.Answer]]:
     seen: set[bytes] = set()
     form = forms.form_of(path.name) or "jsonl"
-    for line in lines.read(_chunks(path), form, text_field, problem=problem):
+    for line in lines.read(chunks(path), form, text_field, problem=problem):
         if isinstance(line, lines.Rejection):
             raise Invalid(f"{path}, line {line.line}: {line.reason}", "data")
         answer = line.example.label
@@ -79,11 +79,12 @@ def _pairs(path: Path, text_field: str, problem: str) -> Iterator[tuple[str, ans
             yield line.example.text, answer
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def chunks(path: Path) -> Iterator[bytes]:
+    """Of what is in the file, uncompressed; raises Invalid."""
     try:
         with path.open("rb") as file:
-            chunks = iter(partial(file.read, CHUNK), b"")
-            yield from compression.unpacked(chunks, forms.encoding_of(path.name))
+            read = iter(partial(file.read, CHUNK), b"")
+            yield from compression.unpacked(read, forms.encoding_of(path.name))
     except OSError as error:
         raise Invalid(f"{path} cannot be read: {error}", "data") from None
     except Invalid as error:
