@@ -45,6 +45,7 @@ class Campaign(msgspec.Struct, frozen=True):
     consensus: Consensus
     second_opinions: float
     teacher: str | None
+    formula: str | None
     paused: bool
     created_at: float
     encoder: str | None

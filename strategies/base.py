@@ -20,6 +20,7 @@ ARRAYS = {
     "labels": "m",
     "duplication": "n",
     "teacher": "n",
+    "fields": "nf",
 }
 """What a strategy may need: fields of View, with their axes. Axes of one letter are equally long."""
 PROBLEMS = frozenset({"single_label", "multi_label", "spans"})
@@ -56,6 +57,10 @@ class View:
     """(n,), how like the likest text before it in the pool is, 0 to 1; 0 where nothing was compared."""
     teacher: NDArray[np.float32] | None = None
     """(n,), how sure a teacher is of each, 0 to 1."""
+    fields: NDArray[np.float32] | None = None
+    """(n, f), numbers of the pool's `meta`, as the campaign's formula names them."""
+    formula: str = ""
+    """The campaign's, for the strategy `weighted`."""
     classes: int | None = None
     """C, known from the campaign where no array shows it."""
     problem: str = "single_label"

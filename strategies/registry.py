@@ -29,6 +29,7 @@ from strategies.signal import SIGNAL
 from strategies.tokens import MNLP, TOKEN_ENTROPY
 from strategies.typiclust import TYPICLUST
 from strategies.uncertainty import ENTROPY, LEAST_CONFIDENCE, MARGIN
+from strategies.weighted import WEIGHTED
 
 GROUP = "postil.strategies"
 _ALL = (
@@ -36,7 +37,7 @@ _ALL = (
     *(LEAST_CONFIDENCE, MARGIN, ENTROPY, BALD, VARIATION_RATIO, POWER_MARGIN, POWER_ENTROPY, POWER_BALD),
     *(FACILITY_LOCATION, DIVERSE_MARGIN, CLUSTER_MARGIN, DENSITY_MARGIN, BALANCED_MARGIN, BADGE, CAL),
     *(MEAN_UNCERTAINTY, MAX_UNCERTAINTY, DIVERSE_UNCERTAINTY, RARE_UNCERTAINTY, CVIRS),
-    *(MNLP, TOKEN_ENTROPY, DIVERSE_MNLP, SIGNAL),
+    *(MNLP, TOKEN_ENTROPY, DIVERSE_MNLP, SIGNAL, WEIGHTED),
 )
 BUILT_IN = {strategy.name: strategy for strategy in _ALL}
 

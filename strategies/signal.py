@@ -21,18 +21,27 @@ THRESHOLD = 0.5
 def signal(view: View) -> NDArray[np.float64]:
     """(n,)"""
     assert view.duplication is not None  # checked by Strategy.select
-    several = view.problem == "multi_label"
     confidence: NDArray[np.float64] = np.ones(view.size)
-    doubt: NDArray[np.float64] = np.zeros(view.size)
+    unsure: NDArray[np.float64] = np.zeros(view.size)
     if view.probabilities is not None:
-        p = view.probabilities
-        confidence = rowwise(_decided if several else _greatest, p)
-        doubt = rowwise(_least_sure if several else margin, p)
+        confidence, unsure = certainty(view), doubt(view)
     if view.teacher is not None:
         confidence = view.teacher.astype(np.float64)
-    bonus = 1 + np.maximum(0.0, doubt - THRESHOLD) / (1 - THRESHOLD)
+    bonus = 1 + np.maximum(0.0, unsure - THRESHOLD) / (1 - THRESHOLD)
     found: NDArray[np.float64] = confidence * (1 - view.duplication.astype(np.float64)) * bonus
     return found
+
+
+def certainty(view: View) -> NDArray[np.float64]:
+    """(n,) by the learner's probabilities, which there must be."""
+    assert view.probabilities is not None
+    return rowwise(_decided if view.problem == "multi_label" else _greatest, view.probabilities)
+
+
+def doubt(view: View) -> NDArray[np.float64]:
+    """(n,) by the learner's probabilities, which there must be."""
+    assert view.probabilities is not None
+    return rowwise(_least_sure if view.problem == "multi_label" else margin, view.probabilities)
 
 
 def _greatest(p: NDArray[np.float64]) -> NDArray[np.float64]:

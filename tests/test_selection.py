@@ -397,6 +397,27 @@ def test_who_may_be_asked_again(world: World) -> None:
     assert not world.look().doubt.any()
 
 
+def test_a_formula_reads_numbers_of_the_pool(world: World) -> None:
+    """A text without the number has the others' median."""
+    metas = [{"stars": 5}, None, {"stars": 1}, {"stars": "many"}, {"stars": 2, "age": 1e39}]
+    with world.database.transaction() as connection:
+        campaigns.change(
+            connection,
+            world.campaign,
+            formula="meta.stars - meta.age",
+            strategy="weighted",
+            random_share=0.0,
+        )
+        pool_ = [Example(text, meta=meta) for text, meta in zip(texts(5), metas, strict=True)]
+        fill(connection, world.files, world.campaign, pool_)
+        seal(connection, world.files, world.campaign)
+    now = world.look()
+    assert now.fields is not None
+    assert now.fields(np.arange(5)).tolist() == [[5, 0], [2, 0], [1, 0], [2, 0], [2, 0]]
+    picks = selection.batch(world.look(), 1, "strategy", np.random.default_rng(0))
+    assert (picks[0].position, picks[0].strategy) == (0, "weighted")
+
+
 def test_a_teachers_confidence_and_what_repeats_come_from_the_pool(world: World) -> None:
     """A text without a number has the mean of the others; what reaches beyond 0 and 1 is cut; of shards that were not
     compared nothing repeats."""

@@ -134,7 +134,7 @@ def _chosen(
     strategy = registry.get(name)
     # Where there are scores, a strategy that can use them chooses among what has one.
     wanted = strategy.needs | (
-        strategy.optional if now.scores is not None else strategy.optional & {"teacher"}
+        strategy.optional if now.scores is not None else strategy.optional & {"teacher", "fields"}
     )
     candidates = _candidates(now, free, wanted, mode, rng)
     if not len(candidates):
@@ -266,6 +266,8 @@ def _view(now: Situation, at: NDArray[np.int64], wanted: frozenset[str]) -> View
         arrays["duplication"] = now.duplication(at)
     if "teacher" in wanted and now.teacher is not None:
         arrays["teacher"] = now.teacher(at)
+    if "fields" in wanted and now.fields is not None:
+        arrays["fields"] = now.fields(at)
     if "labels" in wanted:
         arrays["labels"] = now.labels[known]
     if "label_sets" in wanted:
@@ -273,7 +275,12 @@ def _view(now: Situation, at: NDArray[np.int64], wanted: frozenset[str]) -> View
     if "prototypes" in wanted:
         arrays["prototypes"] = now.prototypes
     return View(
-        len(at), classes=len(now.campaign.labels), problem=now.campaign.problem, behind=now.behind, **arrays
+        len(at),
+        classes=len(now.campaign.labels),
+        problem=now.campaign.problem,
+        behind=now.behind,
+        formula=now.campaign.formula or "",
+        **arrays,
     )
 
 

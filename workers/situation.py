@@ -17,11 +17,14 @@ from service.pool.text import draws
 from service.predictions import ADAPTER, PROBABILITIES, ROWS, Spans
 from service.records import Campaign, Place
 from service.store import labels, rounds, selections
+from strategies import weighted
 from workers import encodings
 from workers.coding import classes
 from workers.encodings import COMMITTEE, CONFIDENCE, SPANS, TOKEN_UNCERTAINTY
 
 Positions = NDArray[np.int64]
+BEYOND = 1e38
+"""No number of the pool that is greater counts as one."""
 MOST_ANSWERS = 5
 """Of one example, second opinions among them: what so many cannot settle, one more will not."""
 HOLD_OUT, CONTROL, TRAIN = 0, 1, 2
@@ -191,6 +194,8 @@ class Situation:
     """(m,) how like m positions' likest text before them is, 0 to 1."""
     teacher: Callable[[Positions], NDArray[np.float32]] | None
     """(m,) how sure the campaign's teacher is of m positions; None where it has none."""
+    fields: Callable[[Positions], NDArray[np.float32]] | None
+    """(m, f) numbers of the pool that the campaign's formula names; None where it names none."""
     asked: dict[str, int]
     known: NDArray[np.bool_]
     """Asked for, or labeled already."""
@@ -245,6 +250,7 @@ def load(
     asked: dict[str, int] = {}
     for row in taken:
         asked[row.role] = asked.get(row.role, 0) + 1
+    named = weighted.fields(campaign.formula) if campaign.formula else []
     room = 0 if tests else max(0, campaign.holdout_size - asked.get("hold-out", 0))
     return Situation(
         campaign=campaign,
@@ -258,6 +264,7 @@ def load(
         label_sets=_label_sets(campaign, known),
         duplication=partial(whole.duplication, files),
         teacher=None if campaign.teacher is None else partial(_taught, files, whole, campaign.teacher),
+        fields=partial(_fields, files, whole, named) if named else None,
         asked=asked,
         known=asked_or_known,
         free=~whole.alike(asked_or_known),
@@ -271,15 +278,32 @@ def load(
 
 def _taught(files: Files, whole: Pool, name: str, at: Positions) -> NDArray[np.float32]:
     """Of the field `name` of `meta`; a text without a number there has the mean of the others, else all one half."""
-    found = np.full(len(at), np.nan, np.float32)
+    found = np.clip(_numbers(files, whole, [name], at)[:, 0], 0, 1)
+    known = ~np.isnan(found)
+    return np.where(known, found, found[known].mean() if known.any() else 0.5).astype(np.float32)
+
+
+def _fields(files: Files, whole: Pool, names: list[str], at: Positions) -> NDArray[np.float32]:
+    """(m, f) of these fields of `meta`; a text without a number there has the others' median, else all zero."""
+    found = _numbers(files, whole, names, at)
+    for column in found.T:
+        known = ~np.isnan(column)
+        column[~known] = np.median(column[known]) if known.any() else 0
+    return found
+
+
+def _numbers(files: Files, whole: Pool, names: list[str], at: Positions) -> NDArray[np.float32]:
+    """(m, f) numbers in these fields of `meta`, NaN where there is none."""
+    found = np.full((len(at), len(names)), np.nan, np.float32)
     for number, where, rows in encodings.by_shard(whole.numbers[at], whole.rows[at]):
         metas = shards.columns(files, whole.contents[number], ["meta"])["meta"]
         for position, row in zip(where.tolist(), rows.tolist(), strict=True):
-            value = None if metas[row] is None else msgspec.json.decode(metas[row]).get(name)
-            if isinstance(value, int | float):
-                found[position] = min(1.0, max(0.0, value))
-    known = ~np.isnan(found)
-    return np.where(known, found, found[known].mean() if known.any() else 0.5).astype(np.float32)
+            meta = {} if metas[row] is None else msgspec.json.decode(metas[row])
+            for column, name in enumerate(names):
+                value = meta.get(name)
+                if isinstance(value, int | float) and abs(value) < BEYOND:
+                    found[position, column] = value
+    return found
 
 
 def _doubt(

@@ -38,6 +38,10 @@ Teacher = Annotated[
     str | None,
     typer.Option(help="Field of `meta` with a teacher's confidence, 0 to 1, for the strategy signal."),
 ]
+Formula = Annotated[
+    str | None,
+    typer.Option(help="For the strategy weighted, such as 'uncertainty + 0.5 * meta.upvotes - duplication'."),
+]
 Instruction = Annotated[str | None, typer.Option(help="What annotators read before they begin.")]
 
 
@@ -72,6 +76,7 @@ def create(
     consensus: Consensus = None,
     second_opinions: SecondOpinions = None,
     teacher: Teacher = None,
+    formula: Formula = None,
     json: AsJson = False,
 ) -> None:
     """Begin a campaign."""
@@ -95,6 +100,7 @@ def create(
         "consensus": consensus,
         "second_opinions": second_opinions,
         "teacher": teacher,
+        "formula": formula,
     }
     with connect() as api:
         made = api.create(**_given(asked))
@@ -151,6 +157,7 @@ def set_(
     consensus: Consensus = None,
     second_opinions: SecondOpinions = None,
     teacher: Teacher = None,
+    formula: Formula = None,
     instruction: Instruction = None,
     json: AsJson = False,
 ) -> None:
@@ -160,7 +167,7 @@ def set_(
     changes = _given({"name": name, "strategy": strategy, "round_size": round_size, "low_water": low_water})
     changes |= _given({"score_seconds": score_seconds, "near_duplicates": near_duplicates})
     changes |= _given({"consensus": consensus, "second_opinions": second_opinions})
-    changes |= _given({"instruction": instruction, "teacher": teacher})
+    changes |= _given({"instruction": instruction, "teacher": teacher, "formula": formula})
     if budget is not None:
         if budget != "none" and not budget.isdecimal():
             raise Invalid(f"--budget is {budget!r}: give a whole number, or `none`", "budget")

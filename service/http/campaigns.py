@@ -24,7 +24,7 @@ from service.label_studio.problems import problem
 from service.rounds.advance import advance
 from service.store import campaigns, events, jobs
 from service.store.tokens import Token
-from strategies import registry
+from strategies import registry, weighted
 
 MAX_NAME_CHARS = 200
 MAX_LABELS = 1_000
@@ -121,7 +121,7 @@ def _check(values: dict[str, Any]) -> None:
         _check_name(values["name"])
     if "labels" in values:
         _check_labels(values["problem"], values["labels"])
-    for name in ("model", "text_field", "teacher"):
+    for name in ("model", "text_field", "teacher", "formula"):
         if values.get(name) is not None and not values[name].strip():
             raise Invalid(f"{name} is empty", name)
     if values.get("text_field") in TAKEN_FIELDS:
@@ -143,6 +143,11 @@ def _check(values: dict[str, Any]) -> None:
             raise Invalid(
                 f"strategy {strategy.name!r} is not for {values['problem']}; choose one of {fit}", "strategy"
             )
+    if values.get("formula") is not None:
+        try:
+            weighted.parse(values["formula"])
+        except ValueError as error:
+            raise Invalid(str(error), "formula") from None
     for name, (low, high) in _RANGES.items():
         value = values.get(name)
         if value is not None and not low <= value <= high:

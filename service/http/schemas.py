@@ -29,6 +29,7 @@ class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     consensus: Consensus | msgspec.UnsetType = msgspec.UNSET
     second_opinions: float | msgspec.UnsetType = msgspec.UNSET
     teacher: str | msgspec.UnsetType | None = msgspec.UNSET
+    formula: str | msgspec.UnsetType | None = msgspec.UNSET
     instruction: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -103,6 +104,7 @@ class CampaignView(msgspec.Struct, frozen=True):
     consensus: Consensus
     second_opinions: float
     teacher: str | None
+    formula: str | None
     paused: bool
     created_at: float
     warnings: list[str]

@@ -37,6 +37,8 @@ class NewCampaign(msgspec.Struct, frozen=True):
     """The share of a batch, at most, that asks somebody else about labels which are in doubt."""
     teacher: str | None = None
     """The field of `meta` that holds how sure a teacher is of each text, 0 to 1, for the strategy `signal`."""
+    formula: str | None = None
+    """What the strategy `weighted` goes by (strategies.weighted)."""
 
 
 def create(connection: Connection, new: NewCampaign) -> Campaign:

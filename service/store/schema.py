@@ -56,6 +56,7 @@ campaign = Table(
     Column("consensus", String(16), nullable=False, server_default="model"),  # model | dawid_skene | majority
     Column("second_opinions", Float, nullable=False, server_default="0.2"),  # share of a batch, at most
     Column("teacher", Text, nullable=True),  # field of `meta` with a teacher's confidence
+    Column("formula", Text, nullable=True),  # of the strategy `weighted`
     Column("paused", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("encoder", String(64)),  # content key of the base model, once a worker has loaded it

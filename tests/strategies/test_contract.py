@@ -54,6 +54,8 @@ def view_of(size: int, problem: str, classes: int = 4, labeled: int = 5, seed: i
         token_uncertainty=rng.random((size, 2)).astype(np.float32),
         duplication=rng.random(size).astype(np.float32),
         teacher=rng.random(size).astype(np.float32),
+        fields=rng.normal(size=(size, 2)).astype(np.float32),
+        formula="uncertainty + 0.5 * meta.stars - meta.age",
         classes=classes,
         problem=problem,
     )
@@ -73,6 +75,8 @@ def all_the_same(size: int, problem: str, labeled: int) -> View:
         token_uncertainty=np.ones((size, 2), np.float32),
         duplication=np.zeros(size, np.float32),
         teacher=np.ones(size, np.float32),
+        fields=np.zeros((size, 2), np.float32),
+        formula="uncertainty + 0.5 * meta.stars - meta.age",
         classes=2,
         problem=problem,
     )

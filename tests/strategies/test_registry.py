@@ -30,6 +30,7 @@ BUILT_IN = [
     ),
     *("margin", "max_uncertainty", "mean_uncertainty", "mnlp", "power_bald", "power_entropy", "power_margin"),
     *("prob_cover", "random", "rare_uncertainty", "signal", "token_entropy", "typiclust", "variation_ratio"),
+    "weighted",
 ]
 
 MODULE = """
@@ -69,7 +70,7 @@ def test_built_in_strategies() -> None:
 
 def test_a_problem_has_the_strategies_fit_for_it(site: Path) -> None:
     install(site, "newest-first", "last = newest_first:last\nmargin = newest_first:margin")
-    every = {"auto", "k_center", "kmeans", "last", "prob_cover", "random", "typiclust"}
+    every = {"auto", "k_center", "kmeans", "last", "prob_cover", "random", "typiclust", "weighted"}
 
     assert set(registry.names("spans")) == every | {"mnlp", "token_entropy", "diverse_mnlp"}
     assert set(registry.names("multi_label")) == every | {

@@ -323,6 +323,7 @@ def _situation(stage: Stage, campaign: Campaign, plan: Plan) -> Situation:
         label_sets=np.empty((0, len(stage.labels)), np.bool_),
         duplication=lambda at: stage.duplication[at],
         teacher=None,
+        fields=None,
         asked={},
         known=np.zeros(n, np.bool_),
         free=np.ones(n, np.bool_),
