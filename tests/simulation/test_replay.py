@@ -22,7 +22,7 @@ from workers.corpus import Corpus
 from workers.simulation import simulation
 from workers.simulation.labeled import Labeled
 from workers.simulation.plan import Plan, Run
-from workers.simulation.replay import Stage, replay
+from workers.simulation.replay import SUSPECTS, Stage, replay
 from workers.simulation.simulation import Inputs
 
 PLAN = Plan("", "", "", start=10, batch=10, labels=40, noise=(0.0,), random_share=0.2, problem="single_label")
@@ -126,15 +126,17 @@ def test_wrong_answers_are_learned(prepared: tuple[Stage, Any]) -> None:
 
 def test_who_errs_is_found_out_and_others_are_asked(prepared: tuple[Stage, Any]) -> None:
     """Given one annotator who is always right and one who is wrong half of the time, from the hundredth label on the
-    model tells them apart; second opinions are answers, but no further examples, and most of what is suspected is
-    wrong."""
+    model tells them apart; second opinions are answers, but no further examples, and most of what is left of the
+    wrong ones is suspected."""
     stage, encoder = prepared
     plan = msgspec.structs.replace(PLAN, start=60, batch=30, labels=180, noise=(0.0, 0.5), frozen=True)
     *_, last = replay(stage, plan, Run("auto", 0), encoder)
     assert last["labels"] == 180
     assert 150 <= last["examples"] < 180
     assert last["annotators"][0] > 0.85 > 0.7 > last["annotators"][1]
-    assert last["suspicion"] >= 0.5
+    wrong = last["noise"]["wrong"] * last["examples"]
+    assert last["suspicion"] * SUSPECTS >= 0.8 * min(SUSPECTS, wrong)
+    assert wrong > 5
     assert last["noise"]["low"] <= last["noise"]["value"] <= last["noise"]["high"]
     assert last["noise"]["value"] == pytest.approx(last["noise"]["wrong"], abs=0.1)
     (*_, alone) = replay(stage, msgspec.structs.replace(plan, second_opinions=0.0), Run("auto", 0), encoder)
