@@ -4,7 +4,7 @@ Nothing that Label Studio sends is trusted: what cannot be read is kept with the
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -14,18 +14,20 @@ from service import answers
 from service.answers import Answer
 from service.errors import Invalid
 from service.records import Campaign, Place
-from service.store import events, labels, selections
+from service.store import campaigns, events, labels, selections
 from service.store.database import insert_new, now
 from service.store.schema import annotation
 from service.store.schema import campaign as campaign_table
+from service.vocabulary import Vocabulary
 
 DELETED = "deleted"
+ASKED_ANEW = "asked anew: the labels have changed, and the answer before fits more than one of them"
 PACE_WINDOWS_S = (15.0, 60.0)
 LATELY_S = 3600.0
 """Who answered within it is taken to be at work."""
 
 Reader = Callable[[Any, str], Answer]
-"""Turns a result, given to a text, into an answer; raises Invalid where it is none."""
+"""Turns a result, given to a text, into an answer in codes (`service.vocabulary`); raises Invalid where it is none."""
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -45,7 +47,10 @@ class Given(msgspec.Struct, frozen=True):
 
 
 def take(connection: Connection, campaign: Campaign, given: Iterable[Given], read: Reader) -> dict[str, int]:
-    """Write new revisions down and set labels; how many were news, by kind: answer, skip, invalid, foreign."""
+    """Write new revisions down and set labels; how many were news, by kind: answer, skip, invalid, foreign.
+
+    The caller holds the campaign's lock, here and below.
+    """
     once = {(one.id, one.revision): one for one in given}.values()
     news = [one for one in once if not _known(connection, campaign.id, one.id, one.revision)]
     living = selections.at(connection, campaign.id, {place for one in news if (place := _place(one))})
@@ -70,7 +75,7 @@ def take(connection: Connection, campaign: Campaign, given: Iterable[Given], rea
             problem=problem,
             result=one.result,
             lead_time=one.lead_time,
-            shown=row.predictions[-1] if row is not None and row.predictions else None,
+            shown=row.predictions[-1] if row is not None and row.predictions and not row.void else None,
             made_at=one.made_at,
         )
         if row is not None and place is not None:
@@ -79,8 +84,7 @@ def take(connection: Connection, campaign: Campaign, given: Iterable[Given], rea
             events.record(
                 connection, campaign.id, "annotation-refused", task=one.task, kind=kind, reason=problem
             )
-    for place in sorted(touched):
-        _settle(connection, campaign.id, living[place])
+    settle(connection, campaign.id, touched)
     if news:
         events.record(connection, campaign.id, "annotations", **counts)
     return dict(counts)
@@ -120,9 +124,7 @@ def forget(
             kind=DELETED,
             made_at=row.made_at,
         )
-    places = {Place(row.shard, row.row) for row in gone if row.shard is not None}
-    for selected in selections.at(connection, campaign.id, places).values():
-        _settle(connection, campaign.id, selected)
+    settle(connection, campaign.id, {Place(row.shard, row.row) for row in gone if row.shard is not None})
     if gone:
         events.record(connection, campaign.id, "annotations-deleted", count=len(gone))
     return len(gone)
@@ -150,13 +152,25 @@ def reopen_pool(connection: Connection, campaign: str) -> None:
     )
 
 
-def answers_now(connection: Connection, campaign: str) -> list[Row[Any]]:
-    """(shard, row, annotator, value) of every answer as it is now, the oldest first."""
+class Answered(msgspec.Struct, frozen=True):
+    """What somebody says of an example, in today's labels, as `answers.store` writes it."""
+
+    shard: int
+    row: int
+    annotator: int | None
+    value: str
+
+
+def answers_now(connection: Connection, campaign: Campaign) -> list[Answered]:
+    """Every answer as it is now, the oldest first; without those that may mean any of several labels since a change."""
     columns = annotation.c.shard, annotation.c.row, annotation.c.annotator, annotation.c.value
     mine = select(*columns).where(
-        annotation.c.campaign == campaign, annotation.c.current, annotation.c.kind == "answer"
+        annotation.c.campaign == campaign.id, annotation.c.current, annotation.c.kind == "answer"
     )
-    return list(connection.execute(mine.order_by(annotation.c.made_at, annotation.c.ls_id)))
+    rows = connection.execute(mine.order_by(annotation.c.made_at, annotation.c.ls_id))
+    words = Vocabulary.of(campaign)
+    read = ((row, words.renewed(row.value)) for row in rows)
+    return [Answered(row.shard, row.row, row.annotator, value) for row, value in read if value is not None]
 
 
 def numbers(connection: Connection, campaign: str) -> dict[Place, int]:
@@ -208,7 +222,7 @@ def quiet_s(connection: Connection, campaign: Campaign) -> float:
 
 def _place(one: Given) -> Place | None:
     try:
-        return Place.parse(one.ext_id or "")
+        return selections.example(one.ext_id or "")
     except ValueError:
         return None
 
@@ -246,10 +260,22 @@ def _write(connection: Connection, campaign: str, ls_id: int, **values: Any) -> 
     )
 
 
-def _settle(connection: Connection, campaign: str, selected: Row[Any]) -> None:
-    """Label and selection of one example follow from its annotations as they are now."""
+def settle(connection: Connection, campaign: str, places: Collection[Place]) -> int:
+    """Labels and selections of examples follow from their annotations as they are now; how many are asked anew.
+
+    Those are examples whose answers may all mean any of several labels since a change.
+    """
+    if not places:
+        return 0
+    now_ = campaigns.get(connection, campaign)
+    words, found = Vocabulary.of(now_), selections.at(connection, campaign, places)
+    return sum(_settle(connection, now_, words, found[place]) for place in sorted(found))
+
+
+def _settle(connection: Connection, campaign: Campaign, words: Vocabulary, selected: Row[Any]) -> bool:
+    """Of one example; whether it is asked anew."""
     here = and_(
-        annotation.c.campaign == campaign,
+        annotation.c.campaign == campaign.id,
         annotation.c.shard == selected.shard,
         annotation.c.row == selected.row,
         annotation.c.current,
@@ -258,16 +284,34 @@ def _settle(connection: Connection, campaign: str, selected: Row[Any]) -> None:
     rows = list(
         connection.execute(select(annotation).where(here).order_by(annotation.c.made_at, annotation.c.ls_id))
     )
-    votes = [row.value for row in rows if row.kind == "answer"]
-    finished = len(rows) >= selected.wanted
+    said = [words.renewed(row.value) if row.kind == "answer" else None for row in rows]
+    votes = [value for value in said if value is not None]
+    unclear = [row for row, value in zip(rows, said, strict=True) if row.kind == "answer" and value is None]
+    # Where an example was asked anew, what became unclear before counts no more.
+    given = [
+        row
+        for row, value in zip(rows, said, strict=True)
+        if value is not None or not selected.void or row.task == selected.task
+    ]
+    finished = len(given) >= selected.wanted
     # Most votes for the whole answer, of equals the one that was given first: until the next round, which weighs them.
     value, number = Counter(votes).most_common(1)[0] if votes else (None, 0)
     place = Place(selected.shard, selected.row)
     reason = "one answer" if len(votes) == 1 else f"{number} of {len(votes)} answers"
-    labels.believe(connection, campaign, place, value, selected.role, selected.role_key, len(votes), reason)
+    labels.believe(
+        connection, campaign.id, place, value, selected.role, selected.role_key, len(votes), reason
+    )
+    if finished and not votes and any(row in given for row in unclear):
+        rank = campaigns.count_up(connection, campaign.id, "place")
+        void = max(selected.void + 1, len(unclear))
+        selections.ask_anew(connection, selected.id, rank, campaign.overlap, void, ASKED_ANEW)
+        return True
     state = ("answered" if votes else "skipped") if finished else "open"
     waiting = selected.state in ("chosen", "withdrawing", "withdrawn")
+    if not selected.wanted and not votes:
+        return False  # it waits until there is room to ask it anew
     if selected.state != state and not (state == "open" and waiting):
         # Skips are not paid for.
         wanted = min(selected.wanted, len(votes)) if state == "answered" else selected.wanted
         selections.move(connection, [selected.id], state, wanted=wanted)
+    return False

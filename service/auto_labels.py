@@ -13,7 +13,7 @@ from service.files import Files
 from service.measure.guarantee import Cutoff, cutoff
 from service.predictions import ADAPTER, PROBABILITIES, ROWS
 from service.records import Campaign
-from service.store import rounds
+from service.store import rounds, selections
 
 
 def promise(
@@ -30,11 +30,18 @@ def promise(
     done = [row for row in rounds.all_of(connection, campaign.id) if row.state == "done"]
     if not done:
         raise Conflict("no round has scored the pool yet: auto-labels are the newest adapter's")
+    if done[-1].label_changes < len(campaign.label_changes):
+        raise Conflict("labels were changed since the newest round: auto-labels come with the next one")
     known = curve.truth(connection, files, campaign)
     if known.source != "hold-out":
         raise Conflict(
             "the campaign is measured on a test set that was posted; only a hold-out, drawn at random from its own "
             "pool, bears out what is promised of that pool"
+        )
+    if unclear := selections.unclear(connection, campaign.id, "hold-out"):
+        raise Conflict(
+            f"{unclear:,} examples of the hold-out wait to be answered again since a label was split: without them it "
+            "is no random draw from the pool"
         )
     newest = done[-1]
     sat = exam.exam(campaign, files.path(newest.predictions), known, newest.seed)

@@ -22,6 +22,7 @@ from service.predictions import ADAPTER, BASELINE, CONTROL
 from service.records import HEADLINES, Campaign, Place
 from service.stopping import Stopping, stopping
 from service.store.schema import label
+from service.vocabulary import Vocabulary
 
 
 class Control(msgspec.Struct, frozen=True):
@@ -65,16 +66,20 @@ class Curve(msgspec.Struct, frozen=True):
 
 
 def truth(connection: Connection, files: Files, campaign: Campaign) -> Truth:
-    """The test set where there is one, else the hold-out's labels as they are now."""
-    code = answers.coder(campaign.problem, campaign.labels)
+    """The test set where there is one, else the hold-out's labels as they are now.
+
+    Without examples of which a change of labels left it open which one they have.
+    """
+    code, words = answers.coder(campaign.problem, campaign.labels), Vocabulary.of(campaign)
     tests = [row for row in pool.all_shards(connection, campaign.id, "test") if row.state == "sealed"]
     if tests:
         return Truth(
             "test",
             {
-                Place(row.number, at): code(stored)
+                Place(row.number, at): code(renewed)
                 for row in tests
                 for at, stored in enumerate(shards.columns(files, row.content, ["label"])["label"])
+                if (renewed := words.renewed(stored)) is not None
             },
         )
     held = select(label.c.shard, label.c.row, label.c.value).where(
@@ -132,7 +137,14 @@ def sittings(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: 
             row.number,
             row.metrics["trained_on"],
             row.metrics.get("control_labels", 0),
-            exam.exam(campaign, files.path(row.predictions), known, row.seed, row.metrics.get("thresholds")),
+            exam.exam(
+                campaign,
+                files.path(row.predictions),
+                known,
+                row.seed,
+                row.metrics.get("thresholds"),
+                row.label_changes,
+            ),
         )
         for row in done
         if row.predictions

@@ -20,6 +20,7 @@ from service.measure.single_label import SingleLabelMetrics
 from service.measure.spans import SpanMetrics
 from service.predictions import ADAPTER
 from service.records import Campaign, Place
+from service.vocabulary import Columns, Vocabulary
 
 Metrics: TypeAlias = SingleLabelMetrics | MultiLabelMetrics | SpanMetrics
 Marks: TypeAlias = NDArray[Any]
@@ -47,6 +48,8 @@ class Exam(ABC):
     classes: int
     seed: int
     thresholds: tuple[tuple[str, tuple[float, ...]], ...]
+    columns: Columns
+    """Where what the models said belongs among today's labels."""
 
     @cached_property
     def at(self) -> NDArray[np.int64]:
@@ -151,13 +154,16 @@ class _SingleLabel(Exam):
 
     def agreement(self, before: Self) -> float | None:
         mine, theirs = (
-            predictions.probabilities(one.folder, ADAPTER)[at].argmax(axis=1)
+            one._shares(ADAPTER)[at].argmax(axis=1)
             for one, at in zip((self, before), self._both(before), strict=True)
         )
         return agreement.kappa(mine, theirs, self.classes)
 
     def _said(self, model: str) -> NDArray[np.floating]:
-        return predictions.probabilities(self.folder, model)[self.at]
+        return self._shares(model)[self.at]
+
+    def _shares(self, model: str) -> NDArray[np.floating]:
+        return self.columns.shares("single_label", predictions.probabilities(self.folder, model))
 
 
 class _MultiLabel(Exam):
@@ -183,8 +189,7 @@ class _MultiLabel(Exam):
 
     def agreement(self, before: Self) -> float | None:
         mine, theirs = (
-            one._decided(predictions.probabilities(one.folder, ADAPTER)[at], ADAPTER)
-            for one, at in zip((self, before), self._both(before), strict=True)
+            one._decided(ADAPTER)[at] for one, at in zip((self, before), self._both(before), strict=True)
         )
         return agreement.mean_kappa(mine, theirs)
 
@@ -198,12 +203,13 @@ class _MultiLabel(Exam):
 
     def _said(self, model: str) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
         """(n, C) probabilities, and which labels are decided."""
-        said = predictions.probabilities(self.folder, model)[self.at]
-        return said, self._decided(said, model)
+        said = predictions.probabilities(self.folder, model)
+        return self.columns.shares("multi_label", said)[self.at], self._decided(model)[self.at]
 
-    def _decided(self, said: NDArray[np.floating], model: str) -> NDArray[np.bool_]:
-        decided: NDArray[np.bool_] = said >= np.array(dict(self.thresholds)[model])
-        return decided
+    def _decided(self, model: str) -> NDArray[np.bool_]:
+        """Of labels that were merged since, that one of them was decided decides."""
+        said = predictions.probabilities(self.folder, model)
+        return self.columns.shares("multi_label", said >= np.array(dict(self.thresholds)[model]))
 
 
 class _Spans(Exam):
@@ -230,7 +236,7 @@ class _Spans(Exam):
 
     def agreement(self, before: Self) -> float | None:
         places = zip((self, before), self._both(before), strict=True)
-        mine, theirs = (_at(predictions.spans(one.folder, ADAPTER).rows, at) for one, at in places)
+        mine, theirs = (_at(one._spans(ADAPTER).rows, at) for one, at in places)
         return agreement.spans_f1(mine, theirs)
 
     @cached_property
@@ -240,7 +246,11 @@ class _Spans(Exam):
         return np.array(rows, dtype=np.int64).reshape(-1, 4)
 
     def _said(self, model: str) -> predictions.Spans:
-        return predictions.spans(self.folder, model).of(self.at)
+        return self._spans(model).of(self.at)
+
+    def _spans(self, model: str) -> predictions.Spans:
+        """Of the same stretch twice, once labels were merged, the surer one."""
+        return predictions.spans(self.folder, model).renamed(self.columns)
 
 
 def _at(rows: NDArray[np.int32], positions: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -259,10 +269,16 @@ def exam(
     known: Truth,
     seed: int,
     thresholds: Mapping[str, Sequence[float]] | None = None,
+    label_changes: int | None = None,
 ) -> Exam:
-    """The exam of a round with its predictions in `folder`; `thresholds` of each model where labels are several."""
+    """The exam of a round with its predictions in `folder`; `thresholds` of each model where labels are several.
+
+    `label_changes`: how many of the campaign's the models know of; all unless said.
+    """
     fixed = tuple((model, tuple(each)) for model, each in (thresholds or {}).items())
-    return _KINDS[campaign.problem](folder, known, len(campaign.labels), seed, fixed)
+    since = len(campaign.label_changes) if label_changes is None else label_changes
+    columns = Vocabulary.of(campaign).columns(since)
+    return _KINDS[campaign.problem](folder, known, len(campaign.labels), seed, fixed, columns)
 
 
 def paired(ours: Exam, model: str, theirs: Exam, other: str) -> Interval | None:

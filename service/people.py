@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, select
 
 from service import annotations, answers
+from service.annotations import Answered
 from service.measure import agreement, intervals
 from service.measure.intervals import Interval
 from service.records import Campaign, Place
@@ -108,7 +109,7 @@ def people(connection: Connection, campaign: Campaign) -> People:
         for one in (row.metrics or {}).get("annotators", ()):
             taken = Then(row.number, one["answers"], one["accuracy"])
             then.setdefault(one["annotator"], []).append(taken)
-    units = _units(annotations.answers_now(connection, campaign.id))
+    units = _units(annotations.answers_now(connection, campaign))
     same: Counter[tuple[int | None, int | None]] = Counter()
     both: Counter[tuple[int | None, int | None]] = Counter()
     for unit in units.values():
@@ -157,7 +158,7 @@ def _review(connection: Connection, campaign: Campaign, units: dict[Place, dict[
 
 def disagreements(connection: Connection, campaign: Campaign, page: str | None, limit: int) -> Disagreements:
     """Examples of which not all say the same; `page` is the address of the campaign's project in Label Studio."""
-    units = _units(annotations.answers_now(connection, campaign.id))
+    units = _units(annotations.answers_now(connection, campaign))
     differing = {place for place, unit in units.items() if len(set(unit.values())) > 1}
     known = [row for row in labels.current(connection, campaign.id) if Place(row.shard, row.row) in differing]
     known.sort(key=lambda row: (2.0 if row.probability is None else row.probability, row.version))
@@ -191,12 +192,11 @@ def _shown(
     )
 
 
-def _units(given: Sequence[Row[Any]]) -> dict[Place, dict[int | None, str]]:
+def _units(given: Sequence[Answered]) -> dict[Place, dict[int | None, str]]:
     """What each said of an example; of somebody's several answers the last."""
     found: dict[Place, dict[int | None, str]] = {}
     for row in given:
-        if row.shard is not None:
-            found.setdefault(Place(row.shard, row.row), {})[row.annotator] = row.value
+        found.setdefault(Place(row.shard, row.row), {})[row.annotator] = row.value
     return found
 
 

@@ -6,7 +6,9 @@
     <model>_confidence.npy spans: float32 (k,)
 
 A model is `ADAPTER`, `BASELINE` (may be missing for spans) or `CONTROL` (may be missing). From which probability on a
-label of a multi-label problem is decided, the round says: `metrics["thresholds"][model]`, C numbers.
+label of a multi-label problem is decided, the round says: `metrics["thresholds"][model]`, C numbers. Classes are the
+campaign's labels as they were when the round was trained, after the first `round.label_changes` changes of them
+(`service.vocabulary.Columns` makes today's of them).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.records import Place
+from service.vocabulary import Columns
 
 ADAPTER, BASELINE, CONTROL = "adapter", "baseline", "control"
 ROWS, PROBABILITIES = "rows.npy", "probabilities.npy"
@@ -37,6 +40,16 @@ class Spans:
         rows = self.rows[kept]
         rows[:, 0] = np.searchsorted(positions, rows[:, 0])
         return Spans(rows, self.confidence[kept])
+
+    def renamed(self, columns: Columns) -> "Spans":
+        """With today's classes. Of the same stretch twice, once labels were merged, the surer one."""
+        if columns.to == tuple(range(columns.count)):
+            return self
+        rows = self.rows.copy()
+        rows[:, 3] = columns.classes(rows[:, 3])
+        surest = np.argsort(-self.confidence, kind="stable")
+        kept = np.sort(surest[np.unique(rows[surest], axis=0, return_index=True)[1]])
+        return Spans(rows[kept], self.confidence[kept])
 
 
 def write(folder: Path, places: Sequence[Place], models: Mapping[str, NDArray[np.floating] | Spans]) -> None:

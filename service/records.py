@@ -22,6 +22,24 @@ HEADLINES = {"single_label": "accuracy", "multi_label": "macro_f1", "spans": "f1
 """The metric that a curve shows, by problem: the name of a field of its `Metrics`."""
 
 
+class LabelChange(msgspec.Struct, frozen=True):
+    """Labels that gave way to others in a running campaign (`service.vocabulary`), and what came of it."""
+
+    old: list[str]
+    new: list[str]
+    before: list[str]
+    """All labels as they were."""
+    made_at: float
+    relabeled: int
+    """Labels of examples that have another name since."""
+    asked_again: int
+    """Examples that go back to people, since it cannot be told which of several labels they have."""
+    ended: int
+    """Imported labels of which that cannot be told: they hold no more."""
+    unmeasured: int
+    """Examples of a test set of which that cannot be told: they measure no more."""
+
+
 class Campaign(msgspec.Struct, frozen=True):
     """One labeling effort, as stored. Fields as in the table `campaign`."""
 
@@ -59,6 +77,9 @@ class Campaign(msgspec.Struct, frozen=True):
     cursor: str | None
     swept_at: float | None
     exhausted_rows: int | None
+    page_changes: int
+    label_changes: list[LabelChange]
+    """Oldest first; from the table `label_change`."""
 
 
 class Example(msgspec.Struct, frozen=True, gc=False):

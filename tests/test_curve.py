@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Connection
 
-from service import answers, curve, exam, predictions
+from service import answers, curve, exam, predictions, relabeling
 from service.answers import Answer
 from service.curve import Point
 from service.exam import Truth
@@ -23,6 +23,7 @@ from service.predictions import ADAPTER, BASELINE, CONTROL, Spans
 from service.records import Campaign, Example, Place
 from service.store import campaigns, labels
 from service.store.campaigns import NewCampaign
+from service.vocabulary import Vocabulary
 
 TEXTS = [f"some text about {at}" for at in range(4)]
 ANSWERS: dict[str, list[Answer]] = {
@@ -62,7 +63,7 @@ def hold_out(connection: Connection, made: Campaign, row: int, answer: Answer) -
     labels.believe(connection, made.id, Place(0, row), stored, "hold-out", row, 1, "one answer")
 
 
-def round_(files: Files, number: int, models: dict[str, Any], **metrics: Any) -> Any:
+def round_(files: Files, number: int, models: dict[str, Any], label_changes: int = 0, **metrics: Any) -> Any:
     """A round as its row says; its predictions are of the rows 0 to 3 of shard 0, the last one first."""
     with files.new(f"predictions/r{number}") as folder:
         predictions.write(folder, [Place(0, row) for row in (3, 2, 1, 0)], models)
@@ -70,6 +71,7 @@ def round_(files: Files, number: int, models: dict[str, Any], **metrics: Any) ->
         number=number,
         labels=10 * number,
         seed=0,
+        label_changes=label_changes,
         predictions=f"predictions/r{number}",
         metrics={"trained_on": 8 * number} | metrics,
     )
@@ -197,7 +199,12 @@ def test_only_examples_that_both_rounds_predicted_are_paired(connection: Connect
     known = Truth("hold-out", {Place(0, 0): 0, Place(0, 1): 0, Place(5, 5): 0})
     right = round_(files, 1, {ADAPTER: np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])})
     later = SimpleNamespace(
-        number=9, labels=9, seed=0, predictions="predictions/r9", metrics={"trained_on": 9}
+        number=9,
+        labels=9,
+        seed=0,
+        label_changes=0,
+        predictions="predictions/r9",
+        metrics={"trained_on": 9},
     )
 
     one, two = curve.points(files, made, [right, later], known)
@@ -206,6 +213,73 @@ def test_only_examples_that_both_rounds_predicted_are_paired(connection: Connect
     assert one.metrics.n == 2
     assert two.change is not None
     assert two.change.value == 1.0  # of the one example that both have
+
+
+def test_rounds_before_and_after_a_change_of_labels(connection: Connection, files: Files) -> None:
+    """Given a test set of b, a, b and a, a round that knows a and b, and b split, then the texts that were b measure no
+    more, and of the others what the first round said is what it says of the labels' new names."""
+    made = campaign(connection, "single_label")
+    with_test_set(connection, files, made)
+    # Of the texts 3, 2, 1 and 0, of which 3 and 1 are a: right, right, wrong, right.
+    said = np.array([[0.9, 0.1], [0.1, 0.9], [0.3, 0.7], [0.1, 0.9]], np.float32)
+    first = round_(files, 1, {ADAPTER: said})
+    assert curve.points(files, made, [first], curve.truth(connection, files, made))[0].metrics.n == 4  # type: ignore[union-attr]
+
+    made = relabel(connection, files, made, ["b"], ["c", "b"])
+    made = relabel(connection, files, made, ["a"], ["other"])
+    assert made.label_changes[0].unmeasured == 2
+    told = np.array([[0.6, 0.2, 0.2]] * 4, np.float32)
+    both = [first, round_(files, 2, {ADAPTER: told}, label_changes=2)]
+    one, two = curve.points(files, made, both, curve.truth(connection, files, made))
+
+    assert (one.metrics.n, one.metrics.accuracy.value) == (2, 0.5)  # type: ignore[union-attr]
+    assert (two.metrics.n, two.metrics.accuracy.value) == (2, 1.0)  # type: ignore[union-attr]
+    assert two.change is not None
+    assert two.change.value == 0.5
+
+
+def test_labels_merged_were_decided_where_one_of_them_was(connection: Connection, files: Files) -> None:
+    """Given labels that do not exclude each other and thresholds of their own, then after a merge an earlier round has
+    decided the merged one where it decided either, and never says a label that was added."""
+    made = campaign(connection, "multi_label")
+    with_test_set(connection, files, made)
+    said = np.array([[0.4, 0.1], [0.2, 0.8], [0.4, 0.6], [0.9, 0.1]], np.float32)
+    first = round_(files, 1, {ADAPTER: said}, thresholds={ADAPTER: [0.5, 0.7]})
+
+    made = relabel(connection, files, made, ["a", "b"], ["ab"])
+    made = relabel(connection, files, made, [], ["new"])
+
+    known = curve.truth(connection, files, made)
+    # Of the texts 3, 2, 1 and 0: all but 1 are ab, by .9 of a the first is, by .8 of b the third.
+    assert known.answers == {Place(0, 0): (0,), Place(0, 1): (), Place(0, 2): (0,), Place(0, 3): (0,)}
+    (one,) = curve.points(files, made, [first], known)
+    f1 = 2 * 2 / (2 * 2 + 1)
+    assert one.metrics.macro_f1.value == pytest.approx(f1)  # type: ignore[union-attr]
+
+
+def test_spans_of_merged_labels_are_one(connection: Connection, files: Files) -> None:
+    """Given a stretch that a round found twice, as a and as b, then once they are merged it found it once, as sure as
+    it was of the surer one."""
+    made = campaign(connection, "spans")
+    with_test_set(connection, files, made)
+    found = Spans(
+        np.array([(0, 0, 4, 0), (0, 0, 4, 1), (1, 0, 4, 1)], np.int32), np.array([0.3, 0.6, 0.8], np.float32)
+    )
+    first = round_(files, 1, {ADAPTER: found})
+
+    made = relabel(connection, files, made, ["a", "b"], ["b"])
+
+    (one,) = curve.points(files, made, [first], curve.truth(connection, files, made))
+    assert isinstance(one.metrics, SpanMetrics)
+    assert one.metrics.precision.value == 1.0
+    assert one.metrics.recall.value == 0.5
+    merged = found.renamed(Vocabulary.of(made).columns(0))
+    assert (merged.rows[:, 3].tolist(), merged.confidence.tolist()) == ([0, 0], pytest.approx([0.6, 0.8]))
+
+
+def relabel(connection: Connection, files: Files, made: Campaign, old: list[str], new: list[str]) -> Campaign:
+    relabeling.change(connection, files, campaigns.get(connection, made.id), old, new)
+    return campaigns.get(connection, made.id)
 
 
 def test_spans_of_some_positions_are_numbered_anew() -> None:

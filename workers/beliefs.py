@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from service import annotations, answers
-from service.records import Place
+from service.annotations import Answered
+from service.records import Campaign, Place
 from service.store import campaigns, events, labels, rounds
 from service.store.labels import Revision
 from workers import consensus, learner
@@ -36,8 +37,9 @@ def settle(held: Held, material: Material, encoder: Encoder, number: int) -> lis
     """
     campaign = material.campaign
     with held.context.database.transaction() as connection:
+        held.require(_same_labels(connection, campaign))
         known = [row for row in labels.current(connection, campaign.id) if row.source == "annotation"]
-        given = annotations.answers_now(connection, campaign.id)
+        given = annotations.answers_now(connection, campaign)
     place = {Place(row.shard, row.row): at for at, row in enumerate(known)}
     given = [row for row in given if Place(row.shard, row.row) in place]
     people = sorted({row.annotator for row in given}, key=lambda one: (one is None, one))
@@ -53,6 +55,7 @@ def settle(held: Held, material: Material, encoder: Encoder, number: int) -> lis
     belief = believe(campaign.problem, votes, len(campaign.labels), prior)
     revisions = [] if campaign.consensus == "majority" else _revisions(known, given, votes, belief, prior)
     with held.step() as connection:
+        held.require(_same_labels(connection, campaign))
         changed = labels.revise(connection, campaign.id, revisions)
         newest = campaigns.get(connection, campaign.id).label_version
         labeled = len(labels.current(connection, campaign.id))
@@ -68,6 +71,12 @@ def settle(held: Held, material: Material, encoder: Encoder, number: int) -> lis
         }
         for one, count, right in zip(people, number_of, belief.accuracy, strict=True)
     ]
+
+
+def _same_labels(connection: Connection, campaign: Campaign) -> bool:
+    """Whether nobody changed the campaign's labels since; nobody can until the transaction ends."""
+    newest = campaigns.get(connection, campaign.id, lock=True)
+    return len(newest.label_changes) == len(campaign.label_changes)
 
 
 def believe(problem: str, votes: Votes, count: int, prior: NDArray[np.floating] | None) -> Belief:
@@ -107,7 +116,7 @@ def _opinions(material: Material, encoder: Encoder, known: Sequence[Row[Any]]) -
 
 def _revisions(
     known: Sequence[Row[Any]],
-    given: Sequence[Row[Any]],
+    given: Sequence[Answered],
     votes: Votes,
     belief: Belief,
     prior: NDArray[np.float32] | None,

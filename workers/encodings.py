@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,10 @@ from sqlalchemy import Row
 
 from service.files import Files
 from service.records import Campaign, Place
+from workers.corpus import words
+
+if TYPE_CHECKING:
+    from workers.encoder import Encoder
 
 Ints = NDArray[np.int64]
 
@@ -39,6 +43,15 @@ def names(campaign: Campaign, encoder: str) -> str:
     """Folder of the embeddings of the campaign's label names."""
     key = hashlib.blake2b(json.dumps(campaign.labels).encode(), digest_size=16).hexdigest()
     return f"names/{key}-{encoder}"
+
+
+def name(files: Files, campaign: Campaign, encoder: "Encoder") -> None:
+    """See to it that the embeddings of the campaign's label names are there."""
+    folder = names(campaign, encoder.key)
+    if not files.exists(folder):
+        with files.new(folder) as path:
+            tokens = encoder.tokenize([words(label) for label in campaign.labels])
+            np.save(path / EMBEDDINGS, encoder.embed(tokens))
 
 
 def prototypes(files: Files, campaign: Campaign) -> NDArray[np.float32] | None:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Stopping(Exception):
-    """The process was asked to end: give the job back."""
+    """The process was asked to end, or the job is to begin anew: give it back."""
 
 
 class Held:
@@ -62,6 +62,11 @@ class Held:
             raise Stopping
         self._progress = {"done": done, "total": total, "doing": doing}
         self._wake.set()
+
+    def require(self, holds: bool) -> None:
+        """What the job began with still holds; else it is given back, to begin anew."""
+        if not holds:
+            raise Stopping
 
     def telling(self, words: str) -> Callable[[float, float], None]:
         """What tells how far something is that is called `words`."""

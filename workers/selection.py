@@ -11,6 +11,7 @@ from service.files import Files
 from service.predictions import Spans
 from service.rounds.decide import COVERAGE_ROWS, Mode
 from service.store.selections import Chosen
+from service.vocabulary import Vocabulary
 from strategies import registry
 from strategies.base import View
 from workers.consensus import SMOOTH
@@ -178,31 +179,36 @@ def describe(files: Files, now: Situation, picks: Sequence[Pick], ranks: Sequenc
 
 def predictions(now: Situation, positions: NDArray[np.int64]) -> list[dict[str, Any] | None]:
     """What is shown with each, None where it has no score: its `round` and {label, confidence}; in multi_label
-    {labels, confidences}; {spans}, each with its confidence."""
+    {labels, confidences}; {spans}, each with its confidence. Labels are codes; those that the adapter cannot tell apart
+    are not shown."""
     if now.scores is None:
         return [None] * len(positions)
     known, rows = now.scores.at(positions)
-    return [
-        {"round": now.scores.round} | _shown(now, now.scores, int(row)) if there else None
-        for there, row in zip(known, rows, strict=True)
+    codes = Vocabulary.of(now.campaign).codes
+    found = [
+        _shown(codes, now.scores, int(row)) if there else None for there, row in zip(known, rows, strict=True)
     ]
+    return [None if one is None else {"round": now.scores.round} | one for one in found]
 
 
-def _shown(now: Situation, scores: Scores, row: int) -> dict[str, Any]:
-    names = now.campaign.labels
+def _shown(names: Sequence[str], scores: Scores, row: int) -> dict[str, Any] | None:
     if scores.spans is not None:
         return {
             "spans": [
                 {"start": start, "end": end, "label": names[one], "confidence": round(float(sure), 3)}
                 for (start, end, one), sure in _spans(scores.spans, row)
+                if one not in scores.unsure
             ]
         }
     assert scores.probabilities is not None  # one of the two is there
     found = scores.probabilities[row]
     if scores.thresholds is None:
         best = int(found.argmax())
+        if best in scores.unsure:
+            return None
         return {"label": names[best], "confidence": round(float(found[best]), 3)}
     decided = np.flatnonzero(found >= np.array(scores.thresholds)).tolist()
+    decided = [at for at in decided if at not in scores.unsure]
     return {
         "labels": [names[at] for at in decided],
         "confidences": {names[at]: round(float(found[at]), 3) for at in decided},

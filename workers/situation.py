@@ -1,7 +1,7 @@
 """What a selection looks at: the pool as flat arrays, scores, and what was asked for already."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from service.pool.text import draws
 from service.predictions import ADAPTER, PROBABILITIES, ROWS, Spans
 from service.records import Campaign, Place
 from service.store import labels, rounds, selections
+from service.vocabulary import Columns, Vocabulary
 from strategies import weighted
 from workers import encodings
 from workers.coding import classes
@@ -129,6 +130,8 @@ class Scores:
     """Whose rows begin with 0..n-1."""
     token_uncertainty: NDArray[np.float32] | None = None
     """(n, 2), for spans."""
+    unsure: frozenset[int] = frozenset()
+    """Labels that the adapter cannot tell from others, since they were split after its training."""
 
     @classmethod
     def load(
@@ -165,6 +168,18 @@ class Scores:
             thresholds,
             spans,
             whole(TOKEN_UNCERTAINTY),
+        )
+
+    def renamed(self, problem: str, columns: Columns) -> "Scores":
+        """Of today's labels."""
+        p, committee, decided, spans = self.probabilities, self.committee, self.thresholds, self.spans
+        return replace(
+            self,
+            probabilities=None if p is None else columns.shares(problem, p),
+            committee=None if committee is None else columns.shares(problem, committee),
+            thresholds=None if decided is None else columns.thresholds(decided),
+            spans=None if spans is None else spans.renamed(columns),
+            unsure=columns.unsure,
         )
 
     def at(self, positions: Positions) -> tuple[NDArray[np.bool_], Positions]:
@@ -331,10 +346,12 @@ def _doubt(
 def _scores(
     connection: Connection, files: Files, campaign: Campaign, whole: Pool, round_: int
 ) -> Scores | None:
-    thresholds = None
+    row, thresholds = rounds.get(connection, campaign.id, round_), None
     if campaign.problem == "multi_label":
-        thresholds = tuple(rounds.get(connection, campaign.id, round_).metrics["thresholds"][ADAPTER])
-    return Scores.load(files, whole, round_, rounds.scores(connection, campaign.id, round_), thresholds)
+        thresholds = tuple(row.metrics["thresholds"][ADAPTER])
+    found = Scores.load(files, whole, round_, rounds.scores(connection, campaign.id, round_), thresholds)
+    columns = Vocabulary.of(campaign).columns(row.label_changes)
+    return None if found is None else found.renamed(campaign.problem, columns)
 
 
 def _classes(campaign: Campaign, whole: Pool, known: Sequence[Row[Any]]) -> NDArray[np.int64]:

@@ -18,6 +18,8 @@ from service.cli.views import (
     Disagreements,
     IssuedToken,
     Job,
+    LabelChange,
+    LabelChanges,
     LogEvent,
     People,
     Receipt,
@@ -116,6 +118,13 @@ class Api:
         """Known labels, which train; or the test set, which measures."""
         path = f"{_path(campaign)}/labels?set={'test' if test else 'train'}"
         return self._upload(path, chunks, form, encoding)
+
+    def change_labels(self, campaign: str, **change: Any) -> LabelChange:
+        """Fields as in `service.http.schemas.LabelChangeBody`."""
+        return cast(LabelChange, self._send("POST", f"{_path(campaign)}/labels/changes", json=change).json())
+
+    def label_changes(self, campaign: str) -> LabelChanges:
+        return cast(LabelChanges, self._get(f"{_path(campaign)}/labels/changes"))
 
     def rounds(self, campaign: str) -> list[Round]:
         return cast(list[Round], self._get(f"{_path(campaign)}/rounds")["rounds"])

@@ -7,7 +7,20 @@ import sys
 
 import typer
 
-from service.cli import audit, backup, campaign, demo, export, people, plugins, pool, stack, token, watch
+from service.cli import (
+    audit,
+    backup,
+    campaign,
+    demo,
+    export,
+    labels,
+    people,
+    plugins,
+    pool,
+    stack,
+    token,
+    watch,
+)
 from service.errors import PostilError
 
 app = typer.Typer(
@@ -22,6 +35,8 @@ app.command("up")(stack.up)
 app.command("demo")(demo.demo)
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(pool.app, name="pool")
+pool.labels_app.command("change")(labels.change)
+pool.labels_app.command("changes")(labels.changes)
 app.add_typer(pool.labels_app, name="labels")
 app.command("watch")(watch.watch)
 app.command("curve")(watch.curve)

@@ -39,7 +39,7 @@ def _pool() -> None:
 
 @labels_app.callback()
 def _labels() -> None:
-    """Send labels that are known already, and test sets."""
+    """Send labels that are known already, and test sets; change what labels a campaign has."""
 
 
 @app.command("add")

@@ -49,6 +49,23 @@ class Project(TypedDict):
     url: str
 
 
+class LabelChange(TypedDict):
+    number: int
+    kind: str
+    old: list[str]
+    new: list[str]
+    made_at: float
+    relabeled: int
+    asked_again: int
+    ended: int
+    unmeasured: int
+
+
+class LabelChanges(TypedDict):
+    labels: list[str]
+    changes: list[LabelChange]
+
+
 class Campaign(TypedDict):
     id: str
     name: str

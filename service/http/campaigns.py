@@ -24,6 +24,7 @@ from service.label_studio.problems import problem
 from service.rounds.advance import advance
 from service.store import campaigns, events, jobs
 from service.store.tokens import Token
+from service.vocabulary import MARK
 from strategies import registry, weighted
 
 MAX_NAME_CHARS = 200
@@ -120,7 +121,7 @@ def _check(values: dict[str, Any]) -> None:
     if "name" in values:
         _check_name(values["name"])
     if "labels" in values:
-        _check_labels(values["problem"], values["labels"])
+        check_labels(values["problem"], values["labels"])
     for name in ("model", "text_field", "teacher", "formula"):
         if values.get(name) is not None and not values[name].strip():
             raise Invalid(f"{name} is empty", name)
@@ -165,7 +166,10 @@ def _check_name(name: str) -> None:
         raise Invalid(f"name: {name!r} looks like a campaign's id; choose another one", "name")
 
 
-def _check_labels(kind: str, labels: list[str]) -> None:
+def check_labels(kind: str, labels: list[str]) -> None:
+    """Raises Invalid for labels that a campaign cannot have."""
+    if hidden := next((label for label in labels if MARK in label), None):
+        raise Invalid(f"label {hidden!r} holds a character that cannot be shown", "labels")
     problem(kind, labels)
     if len(labels) > MAX_LABELS:
         raise Invalid(f"{len(labels)} labels: {MAX_LABELS:,} are the most", "labels")

@@ -16,8 +16,10 @@ from service.pool import pool, repeats, shards
 from service.records import Campaign, Place
 from service.store import labels
 from service.store.schema import alias, annotation, label, selection
+from service.vocabulary import Vocabulary
 
 PAGE = 5_000
+UNCLEAR = "the labels have changed since, and this answer fits more than one of them"
 FORMULA = "=", "+", "-", "@", "\t", "\r"
 COLUMNS = {
     "labels": [
@@ -220,7 +222,7 @@ def _aliases(connection: Connection, campaign: str, number: int) -> dict[int, li
 
 
 def _annotations(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
-    after = 0
+    after, words = 0, Vocabulary.of(campaign)
     while True:
         with api.database.reading() as connection:
             query = select(annotation).where(annotation.c.campaign == campaign.id, annotation.c.id > after)
@@ -240,12 +242,12 @@ def _annotations(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]
                 else names.get(place := Place(row.shard, row.row), str(place)),
                 "task": row.task,
                 "annotator": row.annotator,
-                answers.FIELDS[campaign.problem]: None
-                if row.value is None
-                else answers.read(campaign.problem, row.value),
-                "problem": row.problem,
+                answers.FIELDS[campaign.problem]: (
+                    said := None if row.value is None else words.read(row.value)
+                ),
+                "problem": UNCLEAR if row.value is not None and said is None else row.problem,
                 "result": row.result,
-                "shown": row.shown,
+                "shown": None if row.shown is None else words.shown(row.shown),
                 "lead_time": row.lead_time,
                 "made_at": row.made_at,
                 "received_at": row.received_at,

@@ -9,13 +9,15 @@ from service.http.schemas import Jobs, Queue, QueueQuery, TaskView
 from service.http.status import job_view, project_url
 from service.records import BLIND_ROLES, Place
 from service.store import jobs, selections
+from service.vocabulary import Vocabulary
 
 
 def show(api: Api, c: str, query: QueueQuery) -> Queue:
     """Tasks that can still be served, first ones first, each with the reason for which it was chosen."""
     with api.reading(c) as (connection, campaign):
         rows = selections.in_states(connection, campaign.id, selections.SERVABLE)
-    return Queue([_task(api, campaign.project, row) for row in rows[: query.limit]])
+    words = Vocabulary.of(campaign)
+    return Queue([_task(api, campaign.project, words, row) for row in rows[: query.limit]])
 
 
 def list_jobs(api: Api, c: str) -> Jobs:
@@ -24,9 +26,9 @@ def list_jobs(api: Api, c: str) -> Jobs:
         return Jobs([job_view(row) for row in jobs.unfinished(connection, campaign.id)])
 
 
-def _task(api: Api, project: int | None, row: Row[Any]) -> TaskView:
+def _task(api: Api, project: int | None, words: Vocabulary, row: Row[Any]) -> TaskView:
     there = project is not None and row.task is not None
-    shown = row.predictions and row.role not in BLIND_ROLES
+    shown = row.predictions and row.role not in BLIND_ROLES and not row.void
     return TaskView(
         task=row.task,
         url=f"{project_url(api.settings, project)}/data?task={row.task}"
@@ -40,7 +42,7 @@ def _task(api: Api, project: int | None, row: Row[Any]) -> TaskView:
         reason=row.reason,
         place=row.place,
         state=row.state,
-        prediction=row.predictions[-1] if shown else None,
+        prediction=words.shown(row.predictions[-1]) if shown else None,
         round=row.round,
         chosen_at=row.chosen_at,
     )

@@ -36,7 +36,12 @@ def learning_curve(api: Api, c: str) -> Curve:
 
 def kept(api: Api, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> Curve:
     """The curve; it is kept until a round or what is known of the measuring examples changes."""
-    key = (known.source, frozenset(known.answers.items()), tuple(row.predictions for row in done))
+    key = (
+        known.source,
+        frozenset(known.answers.items()),
+        tuple(row.predictions for row in done),
+        len(campaign.label_changes),
+    )
     found = api.curves.get(campaign.id)
     if found is None or found[0] != key:
         found = api.curves[campaign.id] = (key, curve.learning(api.files, campaign, done, known))

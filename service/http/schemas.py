@@ -33,6 +33,43 @@ class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     instruction: str | msgspec.UnsetType = msgspec.UNSET
 
 
+class LabelChangeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One change of a campaign's labels: `add` a name; `rename` a label `to` a name; `merge` labels `into` one of them
+    or a new one; `split` a label `into` names, itself among them if wished."""
+
+    add: str | None = None
+    rename: str | None = None
+    to: str | None = None
+    merge: list[str] | None = None
+    split: str | None = None
+    into: str | list[str] | None = None
+
+
+class LabelChangeView(msgspec.Struct, frozen=True):
+    """`old` labels gave way to `new` ones."""
+
+    number: int
+    kind: Literal["add", "rename", "merge", "split"]
+    old: list[str]
+    new: list[str]
+    made_at: float
+    relabeled: int
+    """Labels of examples that have another name since."""
+    asked_again: int
+    """Examples that went back to people, since it cannot be told which of the new labels they have."""
+    ended: int
+    """Imported labels of which that cannot be told: they hold no more."""
+    unmeasured: int
+    """Examples of the test set of which that cannot be told: they measure no more."""
+
+
+class LabelChanges(msgspec.Struct, frozen=True):
+    """`labels`: as they are now."""
+
+    labels: list[str]
+    changes: list[LabelChangeView]
+
+
 class QueueCount(msgspec.Struct, frozen=True):
     """Tasks that an annotator can still be served: on their way to Label Studio, and there."""
 

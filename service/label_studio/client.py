@@ -174,6 +174,15 @@ class Client(Session):
         with self.sdk(f"update project {project}") as sdk:
             sdk.projects.update(project, title=_title(title), **_instruction(instruction))
 
+    def update_labels(self, project: int, label_config: str) -> None:
+        """Give the project another labeling page, whatever labels it had.
+
+        Answers that say a label which the page has no more stay as they are: Label Studio's API takes such a page, its
+        settings' form would not. The editor shows them without that label.
+        """
+        with self.sdk(f"change the labels of project {project}") as sdk:
+            sdk.projects.update(project, label_config=label_config)
+
     def ensure_webhook(self, project: int, url: str, headers: Mapping[str, str]) -> int:
         """The id of the project's webhook to `url`: made, or set to these headers; doubles are removed."""
         hooks = self.call(list[_Hook], "GET", "/api/webhooks/", {"project": project})

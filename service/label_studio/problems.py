@@ -14,6 +14,7 @@ from xml.sax.saxutils import quoteattr
 from service import answers
 from service.answers import SEPARATOR, Span
 from service.errors import Invalid
+from service.vocabulary import MARK
 
 HOTKEYS = "1234567890abcdefghijklmnopqrstuvwxyz"
 FROM_NAME = "label"
@@ -51,7 +52,7 @@ class Problem(Protocol):
 
 @dataclass(frozen=True)
 class _Labeled:
-    """The campaign's labels, and what the problems share of them."""
+    """The campaign's labels in codes (`service.vocabulary`), and what the problems share of them."""
 
     labels: tuple[str, ...]
     name: ClassVar[str]
@@ -64,7 +65,7 @@ class _Labeled:
         for label in self.labels:
             if not label or label != label.strip():
                 raise Invalid(f"label {label!r} is empty or has spaces around it", "labels")
-            if not label.isprintable():
+            if not label.rstrip(MARK).isprintable():
                 raise Invalid(f"label {label!r} holds a character that cannot be shown", "labels")
         shown = {_shown(label) for label in self.labels}
         if len(shown) < len(self.labels):

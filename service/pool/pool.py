@@ -22,6 +22,7 @@ from service.pool.packed import Packed
 from service.records import Campaign, Example, Place
 from service.store import events, labels
 from service.store.schema import alias, shard, staged
+from service.vocabulary import Vocabulary
 
 Kind = Literal["pool", "test"]
 BATCH = 24_576
@@ -133,7 +134,7 @@ def add(
     receipt.duplicates += len(again)
     receipt.truncated += len(batch.truncated - rejected)
     put = _put_apart if len(new) >= APART else _put_into_sql
-    place_of = put(connection, files, campaign.id, kind, batch, new, [told.get(at) for at in new])
+    place_of = put(connection, files, campaign.id, kind, batch, new, _in_codes(campaign, new, told))
 
     def place(where: Place | int) -> Place:
         return place_of(bisect_left(new, where)) if isinstance(where, int) else where
@@ -147,6 +148,15 @@ def add(
         for at, label in told.items():
             given.setdefault(place(again.get(at, at)), (label, text.role_key(batch.text(at))))
         receipt.labels += labels.import_known(connection, campaign.id, given)
+
+
+def _in_codes(campaign: Campaign, new: Sequence[int], told: Mapping[int, str]) -> list[str | None]:
+    """Answers as they are kept for good: a change of labels cannot reach them."""
+    words, problem = Vocabulary.of(campaign), campaign.problem
+    found = [told.get(at) for at in new]
+    if not words.changes:
+        return found
+    return [None if one is None else answers.store(words.coded(answers.read(problem, one))) for one in found]
 
 
 class _Kept:

@@ -7,9 +7,9 @@ import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 
 from service.errors import Conflict, NotFound
-from service.records import Campaign, Consensus, NearDuplicates
+from service.records import Campaign, Consensus, LabelChange, NearDuplicates
 from service.store.database import now
-from service.store.schema import campaign
+from service.store.schema import campaign, label_change
 
 
 class NewCampaign(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ def get(connection: Connection, id_or_name: str, lock: bool = False) -> Campaign
     row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
         raise NotFound(missing(id_or_name))
-    return _record(row)
+    return _record(connection, row)
 
 
 def missing(id_or_name: str) -> str:
@@ -74,7 +74,8 @@ def missing(id_or_name: str) -> str:
 
 def all_of(connection: Connection) -> list[Campaign]:
     """Every campaign, oldest first."""
-    return [_record(row) for row in connection.execute(select(campaign).order_by(campaign.c.created_at))]
+    rows = connection.execute(select(campaign).order_by(campaign.c.created_at)).all()
+    return [_record(connection, row) for row in rows]
 
 
 def change(connection: Connection, id_: str, **values: Any) -> None:
@@ -91,5 +92,26 @@ def count_up(connection: Connection, id_: str, counter: str, by: int = 1) -> int
     return int(after) - by + 1
 
 
-def _record(row: Row[Any]) -> Campaign:
-    return Campaign(**row._mapping)
+def add_label_change(connection: Connection, id_: str, labels: list[str], made: LabelChange) -> None:
+    """The campaign has other labels now."""
+    number = count_up(connection, id_, "label_changes")
+    values = msgspec.to_builtins(made) | {"campaign": id_, "number": number}
+    connection.execute(insert(label_change).values(**values))
+    change(connection, id_, labels=labels)
+
+
+def change_label_change(connection: Connection, id_: str, number: int, **counts: int) -> None:
+    """Say what came of a change of labels."""
+    mine = (label_change.c.campaign == id_) & (label_change.c.number == number)
+    connection.execute(update(label_change).where(mine).values(**counts))
+
+
+def _record(connection: Connection, row: Row[Any]) -> Campaign:
+    """Changes up to the one that the row counts: its labels are those after that one."""
+    changes: list[LabelChange] = []
+    if row.label_changes:
+        mine = (label_change.c.campaign == row.id) & (label_change.c.number <= row.label_changes)
+        columns = [label_change.c[name] for name in LabelChange.__struct_fields__]
+        found = connection.execute(select(*columns).where(mine).order_by(label_change.c.number))
+        changes = [LabelChange(*one) for one in found]
+    return Campaign(**dict(row._mapping) | {"label_changes": changes})

@@ -81,8 +81,8 @@ class Revision(msgspec.Struct, frozen=True):
     version: int
     value: str
     weight: float
-    probability: float
-    reason: str
+    probability: float | None
+    reason: str | None
 
 
 def revise(connection: Connection, campaign: str, revisions: Iterable[Revision]) -> int:
@@ -101,6 +101,19 @@ def revise(connection: Connection, campaign: str, revisions: Iterable[Revision])
         rows.append(dict(row._mapping) | msgspec.structs.asdict(new) | {"version": version})
     connection.execute(insert(label), rows)
     return len(rows)
+
+
+def end(connection: Connection, campaign: str, versions: Iterable[int]) -> int:
+    """Labels that hold no more, with nothing in their place; how many of these versions did."""
+    held = and_(_current(campaign), label.c.version.in_(list(versions)))
+    found = connection.execute(select(label.c.version).where(held).order_by(label.c.version)).scalars().all()
+    if not found:
+        return 0
+    first = campaigns.count_up(connection, campaign, "label_version", len(found))
+    for version, one in enumerate(found, first):
+        here = and_(label.c.campaign == campaign, label.c.version == one)
+        connection.execute(update(label).where(here).values(ended=version))
+    return len(found)
 
 
 def snapshot(connection: Connection, campaign: str, version: int) -> list[Row[Any]]:

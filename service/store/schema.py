@@ -70,6 +70,10 @@ campaign = Table(
     Column("cursor", String(64)),  # newest updated_at that was pulled
     Column("swept_at", Float),  # when deletions were last looked for
     Column("exhausted_rows", Integer),  # size of the pool in which the last selection found too little
+    Column("label_changes", Integer, nullable=False, server_default="0"),  # counter: rows of label_change
+    Column(
+        "page_changes", Integer, nullable=False, server_default="0"
+    ),  # how many of these the project shows
 )
 
 shard = Table(
@@ -156,6 +160,9 @@ selection = Table(
         "state", String(12), nullable=False
     ),  # chosen | open | withdrawing | answered | skipped | withdrawn
     Column("wanted", Integer, nullable=False, server_default="1"),  # answers it is to have
+    Column(
+        "void", Integer, nullable=False, server_default="0"
+    ),  # others, that a change of labels made unclear
     Column("task", Integer),
     Column("text", Text, nullable=False),
     Column("ext_id", Text),
@@ -230,6 +237,21 @@ label = Table(
     ),
 )
 
+label_change = Table(
+    "label_change",
+    metadata,
+    _campaign(primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("old", JSON, nullable=False),  # labels that gave way
+    Column("new", JSON, nullable=False),  # to these
+    Column("before", JSON, nullable=False),  # all labels as they were
+    Column("made_at", Float, nullable=False),
+    Column("relabeled", Integer, nullable=False),
+    Column("asked_again", Integer, nullable=False),
+    Column("ended", Integer, nullable=False),
+    Column("unmeasured", Integer, nullable=False),
+)
+
 round = Table(
     "round",
     metadata,
@@ -241,6 +263,7 @@ round = Table(
     Column("shards", JSON, nullable=False),  # numbers of the shards it scores
     Column("strategy", String(64), nullable=False),
     Column("seed", Integer, nullable=False),
+    Column("label_changes", Integer, nullable=False, server_default="0"),  # how many its adapter knows of
     Column("adapter", Text),  # folder in the file store
     Column(
         "predictions", Text

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from service.records import Place, Role
 from service.store.database import now
-from service.store.schema import annotation, selection
+from service.store.schema import annotation, label, selection
 
 ASKED = ("chosen", "open", "withdrawing", "answered")
 SERVABLE = ("chosen", "open")
@@ -18,13 +18,15 @@ _same_example = and_(
     annotation.c.shard == selection.c.shard,
     annotation.c.row == selection.c.row,
 )
+_same_task = and_(_same_example, or_(selection.c.void == 0, annotation.c.task == selection.c.task))
+"""What was asked anew has a task of its own, which was answered by nobody yet."""
 
 
 class Chosen(msgspec.Struct, frozen=True):
     """One example on its way into the queue; `prediction` is what annotators will see, by the campaign's problem:
 
     {round, label, confidence}, {round, labels, confidences: {label: probability}}, or
-    {round, spans: [{start, end, label, confidence}]}.
+    {round, spans: [{start, end, label, confidence}]}; labels are codes (`service.vocabulary`).
     """
 
     place: Place
@@ -90,9 +92,22 @@ def taken(connection: Connection, campaign: str) -> list[Row[Any]]:
 
 
 def ever(connection: Connection, campaign: str) -> list[Row[Any]]:
-    """(shard, row) of every example that was ever chosen, whatever became of it."""
-    query = select(selection.c.shard, selection.c.row).where(selection.c.campaign == campaign)
-    return list(connection.execute(query.distinct()))
+    """(shard, row, void) of every example that was ever chosen, whatever became of it."""
+    query = select(selection.c.shard, selection.c.row, selection.c.void)
+    return list(connection.execute(query.where(selection.c.campaign == campaign).distinct()))
+
+
+def key(row: Row[Any]) -> str:
+    """`data.ext_id` of a selection's task: its example, and where that was asked anew a number, another each time."""
+    return f"{Place(row.shard, row.row)}.{row.void}" if row.void else str(Place(row.shard, row.row))
+
+
+def example(key: str) -> Place:
+    """Which example a task with this `key` is about; ValueError for anything else."""
+    place, anew, number = key.partition(".")
+    if anew:
+        int(number)
+    return Place.parse(place)
 
 
 def at(connection: Connection, campaign: str, places: Iterable[Place]) -> dict[Place, Row[Any]]:
@@ -144,8 +159,8 @@ def counts(connection: Connection, campaign: str) -> dict[str, int]:
 
 
 def answers(connection: Connection, campaign: str) -> dict[str, int]:
-    """How many answers the selections in each state are to have."""
-    query = select(selection.c.state, func.sum(selection.c.wanted).label("number"))
+    """How many answers the selections in each state are to have, and had that are void."""
+    query = select(selection.c.state, func.sum(selection.c.wanted + selection.c.void).label("number"))
     rows = connection.execute(query.where(selection.c.campaign == campaign).group_by(selection.c.state))
     return {row.state: int(row.number) for row in rows}
 
@@ -157,7 +172,7 @@ def answered_open(connection: Connection, campaign: str, annotators: Iterable[in
     """
     theirs = (
         select(func.count(selection.c.id.distinct()).label("number"))
-        .join(annotation, _same_example)
+        .join(annotation, _same_task)
         .where(
             selection.c.campaign == campaign,
             selection.c.state.in_(SERVABLE),
@@ -192,7 +207,7 @@ def ask_again(connection: Connection, campaign: str, place: Place, rank: int, re
         selection.c.row == place.row,
         selection.c.state == "answered",
     )
-    given = select(func.count()).where(_same_example, _given)
+    given = select(func.count()).where(_same_task, _given)
     wanted = given.correlate(selection).scalar_subquery() + 1
     news = {"state": "chosen", "wanted": wanted, "place": rank, "closed_at": None}
     return bool(connection.execute(update(selection).where(here).values(**news, reason=reason)).rowcount)
@@ -215,6 +230,69 @@ def ask_no_more(connection: Connection, ids: Iterable[int]) -> None:
         .where(selection.c.id.in_(list(ids)))
         .values(state="answered", wanted=selection.c.wanted - 1, closed_at=now())
     )
+
+
+def ask_anew(connection: Connection, id_: int, place: int, wanted: int, void: int, reason: str) -> None:
+    """Have an example asked from the start, by a task of its own, which may go to whoever answered it before.
+
+    `void` of its answers cannot be read any more; they stay paid for.
+    """
+    connection.execute(
+        update(selection)
+        .where(selection.c.id == id_)
+        .values(
+            state="chosen",
+            task=None,
+            place=place,
+            wanted=wanted,
+            void=void,
+            reason=reason,
+            opened_at=None,
+            closed_at=None,
+        )
+    )
+
+
+def let_wait(connection: Connection, ids: Iterable[int]) -> None:
+    """The budget has no room for what was to be asked anew: it has void answers and no label, until there is."""
+    connection.execute(
+        update(selection)
+        .where(selection.c.id.in_(list(ids)))
+        .values(state="answered", wanted=0, closed_at=now())
+    )
+
+
+def wake(connection: Connection, campaign: str, wanted: int, most: int) -> int:
+    """Up to `most` of those that wait for room are to be asked anew, to have `wanted` answers; how many."""
+    labeled = select(label.c.version).where(
+        label.c.campaign == selection.c.campaign,
+        label.c.shard == selection.c.shard,
+        label.c.row == selection.c.row,
+        label.c.ended.is_(None),
+    )
+    waits = and_(
+        selection.c.campaign == campaign,
+        selection.c.state == "answered",
+        selection.c.wanted == 0,
+        selection.c.void > 0,
+        ~labeled.exists(),
+    )
+    some = select(selection.c.id).where(waits).order_by(selection.c.place, selection.c.id).limit(max(0, most))
+    ids = list(connection.execute(some).scalars())
+    if ids:
+        move(connection, ids, "chosen", wanted=wanted)
+    return len(ids)
+
+
+def unclear(connection: Connection, campaign: str, role: Role) -> int:
+    """How many examples of the role a change of labels left without one, and nobody has answered since."""
+    query = select(func.count()).where(
+        selection.c.campaign == campaign,
+        selection.c.role == role,
+        selection.c.void > 0,
+        or_(selection.c.state != "answered", selection.c.wanted == 0),
+    )
+    return connection.execute(query).scalar_one()
 
 
 def total(numbers: Mapping[str, int], states: Iterable[str]) -> int:

@@ -14,7 +14,8 @@ from service.label_studio import client as client_module
 from service.label_studio.annotator import Annotator, Served, invite, personal_access_token
 from service.label_studio.client import Client
 from service.label_studio.problems import SingleLabel
-from service.label_studio.tasks import ChangedTask, NewPrediction
+from service.label_studio.tasks import ChangedTask, NewPrediction, NewTask
+from service.vocabulary import MARK
 from tests.label_studio.conftest import PASSWORD, tasks
 
 
@@ -251,6 +252,38 @@ def test_a_project_is_told_its_new_name_and_instruction(client: Client, project:
     found = client.send("GET", f"/api/projects/{project}/").json()
     assert (found["title"], found["expert_instruction"]) == ("More moods", "Choose<br>&lt;one&gt;.")
     assert found["show_instruction"] is True
+
+
+def test_a_project_takes_other_labels_whatever_was_answered(
+    client: Client, project: int, ann: Annotator, ben: Annotator
+) -> None:
+    """Given an answer, a draft and an open page, all with a label that goes, then Label Studio takes the new ones, the
+    answer stays, the page can still be submitted, and pre-annotations are of the new labels."""
+    client.import_tasks(project, tasks([0.1, 0.2, 0.3]))
+    first, labels = ann.next(project), SingleLabel(("fine", "bad", "good" + MARK))
+    assert first is not None
+    ann.submit(first, SingleLabel(("good", "bad")).to_result("good"), 1.0)
+    page, drafted = ann.next(project), ben.next(project)
+    assert page is not None and drafted is not None  # noqa: PT018
+    ben.draft(drafted, SingleLabel(("good", "bad")).to_result("good"))
+
+    client.update_labels(project, labels.label_config())
+
+    rows = [NewPrediction(page.id, 0.2, labels.to_result("good" + MARK, 0.5))]
+    client.add_predictions(project, rows, "r0-1")
+    client.set_model_version(project, "r0-1")
+    ann.submit(page, SingleLabel(("good", "bad")).to_result("good"), 1.0)
+    ben.submit(drafted, labels.to_result("fine"), 1.0)
+    found = {task.id: task.annotations for task in changes(client, project, None)}
+    said = [one for annotations in found.values() for one in annotations]
+    read = SingleLabel(("good", "bad", "fine", "good" + MARK)).from_result
+    assert sorted(read(one.result) for one in said) == ["fine", "good", "good"]
+    more = NewTask({"text": "more", "ext_id": "ex-9"}, "r0-1", 0.9, labels.to_result("good" + MARK, 0.4))
+    client.import_tasks(project, [more])
+    served = ben.next(project)
+    assert served is not None
+    assert served.shown is not None
+    assert read(served.shown.result) == "good" + MARK
 
 
 @pytest.mark.parametrize(("name", "title"), [("ab", "Postil: ab"), ("x" * 60, "x" * 49 + "…")])

@@ -9,6 +9,7 @@ from service.label_studio.annotator import invite
 from service.label_studio.client import Client
 from service.label_studio.problems import MultiLabel, SingleLabel, Spans
 from service.label_studio.tasks import NewTask
+from service.vocabulary import MARK
 from tests.label_studio.conftest import PASSWORD
 
 TEXT = "<b>not bold</b> & <img src=x onerror=alert(1)> $ext_id"
@@ -119,6 +120,35 @@ def test_a_person_chooses_several_labels_or_none(client: Client, chromium: Brows
     found = {task.ext_id: task.annotations for page_ in client.changed_tasks(project, None) for task in page_}
     assert labels.from_result(found["shown"][0].result) == ["$text", "law"]
     assert labels.from_result(found["blind"][0].result) == []
+
+
+def test_a_page_that_is_open_while_labels_change(client: Client, chromium: Browser) -> None:
+    """Given a page that shows a label which is then gone, then it says that label still; the next page shows the new
+    ones, of which one has a mark that nobody sees, and an answer from before is shown without its label."""
+    old, new = SingleLabel(("plain", "odd")), SingleLabel(("odd" + MARK, "curious", "simple"))
+    project = client.ensure_project("Changing", old.label_config(), "", f"postil:{uuid.uuid4()}")
+    tasks = [NewTask({"text": f"text {at}", "ext_id": f"{at}"}, "r0", at / 10, []) for at in (1, 2)]
+    client.import_tasks(project, tasks)
+    page = opened(client, project, chromium)
+    expect(page.get_by_text("text 1", exact=True)).to_be_visible(timeout=30_000)
+
+    client.update_labels(project, new.label_config())
+    page.keyboard.press("2")
+    submit(page)
+    expect(page.get_by_text("text 2", exact=True)).to_be_visible(timeout=30_000)
+    page.reload()
+    expect(page.get_by_text("text 2", exact=True)).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("curious").first).to_be_visible()
+    page.keyboard.press("1")
+    expect(page.locator("input[type=checkbox]:checked")).to_have_count(1)
+    submit(page)
+
+    found = {task.ext_id: task for pages in client.changed_tasks(project, None) for task in pages}
+    said = {key: task.annotations[0].result[0]["value"]["choices"] for key, task in found.items()}
+    assert said == {"1": ["odd"], "2": ["odd" + MARK]}
+    page.goto(f"{client.url}/projects/{project}/data?task={found['1'].id}")
+    expect(page.get_by_text("text 1", exact=True).last).to_be_visible(timeout=30_000)
+    expect(page.locator("input[type=checkbox]:checked")).to_have_count(0)
 
 
 @pytest.mark.parametrize(

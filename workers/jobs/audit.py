@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Row, func, select
 
 from service import annotations, answers, audit, curve, people
+from service.annotations import Answered
 from service.audit import (
     SHOWN,
     TEXT_CHARS,
@@ -48,7 +49,7 @@ def run(held: Held) -> None:
         named = select(func.count()).where(alias.c.campaign == campaign.id, alias.c.kind == "pool")
         aliases = connection.execute(named).scalar_one()
         known = labels.current(connection, campaign.id)
-        given = annotations.answers_now(connection, campaign.id)
+        given = annotations.answers_now(connection, campaign)
         done = [row for row in rounds.all_of(connection, campaign.id) if row.adapter]
         scored = [row for row in done if row.state == "done"]
         scores = rounds.scores(connection, campaign.id, scored[-1].number) if scored else []
@@ -188,17 +189,17 @@ class _Look:
         )
 
     def labels(
-        self, known: Sequence[Row[Any]], given: Sequence[Row[Any]], rng: np.random.Generator
+        self, known: Sequence[Row[Any]], given: Sequence[Answered], rng: np.random.Generator
     ) -> Labels:
         campaign, counts = self.campaign, Counter[str]()
         for row in known:
             answer = answers.read(campaign.problem, row.value)
-            one = [answer] if isinstance(answer, str) else answer
-            counts.update(each if isinstance(each, str) else each["label"] for each in one)
+            several = [answer] if isinstance(answer, str) else answer
+            counts.update(each if isinstance(each, str) else each["label"] for each in several)
         units: dict[Place, list[frozenset[str] | str]] = {}
-        for row in given:
-            if row.shard is not None and campaign.problem != "spans":
-                units.setdefault(Place(row.shard, row.row), []).append(people.comparable(campaign, row.value))
+        for one in given:
+            if campaign.problem != "spans":
+                units.setdefault(Place(one.shard, one.row), []).append(people.comparable(campaign, one.value))
         per_class, every = {}, list(units.values())
         for label in campaign.labels:
             mine = [

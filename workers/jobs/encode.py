@@ -7,7 +7,6 @@ import numpy as np
 from service.pool import pool, shards
 from service.store import campaigns, events, rounds
 from workers import encodings
-from workers.corpus import words
 from workers.held import Held
 
 UNKNOWN_SHARE = 0.05
@@ -44,11 +43,7 @@ def run(held: Held) -> None:
             "unknown_share": tokens.unknown_share,
             "seconds": time.monotonic() - started,
         }
-    names = encodings.names(campaign, encoder.key)
-    if not files.exists(names):
-        with files.new(names) as folder:
-            tokens = encoder.tokenize([words(label) for label in campaign.labels])
-            np.save(folder / encodings.EMBEDDINGS, encoder.embed(tokens))
+    encodings.name(files, campaign, encoder)
     with held.effects() as connection:
         rounds.add_encoding(connection, **known)
         campaigns.change(connection, campaign.id, encoder=encoder.key)

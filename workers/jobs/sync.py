@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from service import annotations
 from service.annotations import Given
@@ -19,9 +19,10 @@ from service.errors import LabelStudioRefused
 from service.label_studio.client import DELETE_CHUNK, Client
 from service.label_studio.problems import Problem, problem
 from service.label_studio.tasks import ChangedTask, NewPrediction, NewTask
-from service.records import BLIND_ROLES, Campaign, Place
+from service.records import BLIND_ROLES, Campaign
 from service.store import campaigns, events, rounds, selections
 from service.store.database import clock
+from service.vocabulary import Vocabulary
 from workers.held import Held
 
 BUSY_S, IDLE_S, ASLEEP_S = 2.0, 5.0, 60.0
@@ -38,17 +39,20 @@ def run(held: Held) -> None:
     settings = held.context.settings
     with Client(settings.label_studio_url, settings.label_studio_token) as client:
         campaign = _read(held)
-        asks = problem(campaign.problem, campaign.labels)
+        words = Vocabulary.of(campaign)
+        asks, told = problem(campaign.problem, words.codes), problem(campaign.problem, words.ever)
         if campaign.project is None:
             _make_project(held, client, campaign, asks)
             campaign = _read(held)
-        news = _pull(held, client, campaign, asks)
-        _sweep(held, client, campaign, asks)
+        if campaign.page_changes < len(words.changes):
+            _change_labels(held, client, campaign, asks, len(words.changes))
+        news = _pull(held, client, campaign, told)
+        _sweep(held, client, campaign, told)
         pushed = _push(held, client, campaign, asks)
-        _reorder(held, client, _read(held), asks)
+        _reorder(held, client, _read(held, words), asks)
         while _withdraw(held, client, campaign):
             # What gave way makes room for its successors where the budget leaves no other.
-            pushed += _push(held, client, _read(held), asks)
+            pushed += _push(held, client, _read(held, words), asks)
         if campaign.page_hash != _page_hash(campaign):
             _change_page(held, client, campaign)
     with held.context.database.reading() as connection:
@@ -58,9 +62,12 @@ def run(held: Held) -> None:
         pass
 
 
-def _read(held: Held) -> Campaign:
+def _read(held: Held, words: Vocabulary | None = None) -> Campaign:
+    """As it stands now. With other labels than `words` the turn begins anew."""
     with held.context.database.transaction() as connection:
-        return campaigns.get(connection, held.campaign)
+        campaign = campaigns.get(connection, held.campaign)
+    held.require(words is None or words == Vocabulary.of(campaign))
+    return campaign
 
 
 def _make_project(held: Held, client: Client, campaign: Campaign, asks: Problem) -> None:
@@ -104,6 +111,20 @@ def _change_page(held: Held, client: Client, campaign: Campaign) -> None:
         campaigns.change(connection, campaign.id, page_hash=_page_hash(campaign))
         if refused:
             words = f"Label Studio does not show the new name and instruction: {refused}"
+            events.record(connection, campaign.id, "warning", text=words)
+
+
+def _change_labels(held: Held, client: Client, campaign: Campaign, asks: Problem, changes: int) -> None:
+    """Show the labels of today; who has a page open still answers with those of then."""
+    refused = ""
+    try:
+        client.update_labels(campaign.project or 0, asks.label_config())
+    except LabelStudioRefused as error:
+        refused = str(error)
+    with held.step() as connection:
+        campaigns.change(connection, campaign.id, page_changes=changes)
+        if refused:
+            words = f"Label Studio does not show the new labels: {refused}"
             events.record(connection, campaign.id, "warning", text=words)
 
 
@@ -151,8 +172,8 @@ def _sweep(held: Held, client: Client, campaign: Campaign, asks: Problem) -> Non
     with held.context.database.transaction() as connection:
         due = campaign.swept_at is None or not 0 <= clock(connection) - campaign.swept_at <= SWEEP_S
         mine = selections.in_states(connection, campaign.id, ["open", "answered", "skipped", "withdrawing"])
-        ours = {_ext_id(row) for row in selections.ever(connection, campaign.id)}
-        ours -= {_ext_id(row) for row in selections.in_states(connection, campaign.id, ["chosen"])}
+        ours = {selections.key(row) for row in selections.ever(connection, campaign.id)}
+        ours -= {selections.key(row) for row in selections.in_states(connection, campaign.id, ["chosen"])}
     if not due:
         return
     tasks = client.list_tasks(campaign.project or 0)
@@ -183,8 +204,13 @@ def _forget_versions(held: Held, client: Client, campaign: Campaign) -> None:
     with held.context.database.transaction() as connection:
         before = clock(connection) - PAGE_OPEN_S
         ranked = [row for row in rounds.all_of(connection, campaign.id) if row.ranked_at is not None]
-    superseded = [0, *(row.number for row in ranked)]
-    old = {f"r{one}" for one, by in zip(superseded, ranked, strict=False) if by.ranked_at < before}
+    steps = [(row.ranked_at, row.number, 0) for row in ranked]
+    steps += [(change.made_at, 0, 1) for change in campaign.label_changes]
+    old, number, changes = set(), 0, 0
+    for at, newer, changed in sorted(steps):
+        if at < before:
+            old.add(_version(number, changes))
+        number, changes = newer or number, changes + changed
     if not old:
         return
     for version in old & client.model_versions(campaign.project or 0).keys() - {campaign.model_version}:
@@ -194,18 +220,19 @@ def _forget_versions(held: Held, client: Client, campaign: Campaign) -> None:
 def _push(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
     """Make tasks of what was chosen; how many."""
     with held.context.database.transaction() as connection:
+        _wake(connection, campaign)
         chosen = selections.in_states(connection, campaign.id, ["chosen"])
-        version = campaign.model_version or _version(rounds.newest(connection, campaign.id, ranked=True))
+        version = campaign.model_version or _newest_version(connection, campaign)
     chosen = _within_budget(held, campaign, chosen)
     if not chosen:
         return 0
     project = campaign.project or 0
     held.progress(0, len(chosen), "putting tasks into Label Studio")
-    there = client.find_tasks(project, [_ext_id(row) for row in chosen])
-    missing = [row for row in chosen if _ext_id(row) not in there]
-    made = client.import_tasks(project, [_task(row, asks, version, campaign.overlap) for row in missing])
+    there = client.find_tasks(project, [selections.key(row) for row in chosen])
+    missing = [row for row in chosen if selections.key(row) not in there]
+    made = client.import_tasks(project, [_task(row, asks, version, campaign) for row in missing])
     tasks = {row.id: task for row, task in zip(missing, made, strict=True)}
-    tasks |= {row.id: there[_ext_id(row)][0] for row in chosen if _ext_id(row) in there}
+    tasks |= {row.id: there[selections.key(row)][0] for row in chosen if selections.key(row) in there}
     again = [row for row in chosen if row.wanted > campaign.overlap]
     rows = [NewPrediction(tasks[row.id], _score(row), []) for row in again]
     client.add_predictions(project, rows, version)
@@ -218,39 +245,55 @@ def _push(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
     return len(chosen)
 
 
+def _wake(connection: Connection, campaign: Campaign) -> None:
+    """What is to be asked anew and waits for room in the budget: it may have some now."""
+    room = 1 << 30
+    if campaign.budget is not None:
+        room = campaign.budget - selections.total(
+            selections.answers(connection, campaign.id), selections.ASKED
+        )
+    selections.wake(connection, campaign.id, campaign.overlap, room // campaign.overlap)
+
+
 def _within_budget(held: Held, campaign: Campaign, chosen: list[Row[Any]]) -> list[Row[Any]]:
-    """The first of `chosen` that the budget has room for, beside all that people answered or still can answer.
+    """Those of `chosen` that the budget has room for, beside all that people answered or still can answer: the first
+    ones, and before them what is asked anew.
 
     Tasks that are to give way are among these until Label Studio has let go of them, and the rest of `chosen` waits
     for that. What then has no room, because people began the one or other of them, is taken back.
     """
     if campaign.budget is None or not chosen:
         return chosen
+    chosen = sorted(chosen, key=lambda row: row.void == 0)
     with held.step() as connection:
         answers = selections.answers(connection, campaign.id)
         left = campaign.budget - selections.total(answers, ("open", "answered", "withdrawing"))
+        left -= sum(row.void for row in chosen)
         fits = [total <= left for total in accumulate(row.wanted for row in chosen)]
         rest = [row for row, fine in zip(chosen, fits, strict=True) if not fine]
         if not answers.get("withdrawing"):
-            second = [row.id for row in rest if row.wanted > campaign.overlap]
+            anew = [row.id for row in rest if row.void and row.task is None]
+            selections.let_wait(connection, anew)
+            second = [row.id for row in rest if row.wanted > campaign.overlap and row.id not in anew]
             selections.ask_no_more(connection, second)
-            selections.move(connection, [row.id for row in rest if row.id not in second], "withdrawn")
+            rest = [row for row in rest if row.id not in {*anew, *second}]
+            selections.move(connection, [row.id for row in rest], "withdrawn")
     return [row for row, fine in zip(chosen, fits, strict=True) if fine]
 
 
 def _reorder(held: Held, client: Client, campaign: Campaign, asks: Problem) -> None:
-    """After a round has ranked the queue: give every open task its new place and pre-annotation.
+    """After a round has ranked the queue, or labels were changed: give every open task its place and pre-annotation.
 
     Predictions of earlier rounds stay for a while: see `_forget_versions`.
     """
     with held.context.database.transaction() as connection:
-        version = _version(rounds.newest(connection, campaign.id, ranked=True))
+        version = _newest_version(connection, campaign)
         queue = selections.in_states(connection, campaign.id, ["open"])
     if campaign.model_version in (None, version) or not queue:
         return
     project = campaign.project or 0
     held.progress(0, len(queue), "putting the queue in its new order")
-    rows = [NewPrediction(row.task, _score(row), _result(row, asks, campaign.overlap)) for row in queue]
+    rows = [NewPrediction(row.task, _score(row), _result(row, asks, campaign)) for row in queue]
     client.add_predictions(project, rows, version)
     client.set_model_version(project, version)
     with held.step() as connection:
@@ -268,13 +311,15 @@ def _withdraw(held: Held, client: Client, campaign: Campaign) -> bool:
     if not leaving:
         return False
     project = campaign.project or 0
-    there = client.find_tasks(project, [_ext_id(row) for row in leaving])
+    there = client.find_tasks(project, [selections.key(row) for row in leaving])
     gone = set(client.delete_unstarted(project, [task for tasks in there.values() for task in tasks]))
-    kept = {row.id for row in leaving if set(there.get(_ext_id(row), [])) - gone}
+    kept = {row.id for row in leaving if set(there.get(selections.key(row), [])) - gone}
     with held.step() as connection:
         # An answer that came in between has moved its selection on.
         still = {row.id for row in selections.in_states(connection, campaign.id, ["withdrawing"])}
-        back = {row.id: min(set(there[_ext_id(row)]) - gone) for row in leaving if row.id in kept & still}
+        back = {
+            row.id: min(set(there[selections.key(row)]) - gone) for row in leaving if row.id in kept & still
+        }
         selections.move(connection, back, "open")
         selections.opened(connection, back)
         selections.move(connection, {row.id for row in leaving} & still - kept, "withdrawn")
@@ -282,32 +327,35 @@ def _withdraw(held: Held, client: Client, campaign: Campaign) -> bool:
     return True
 
 
-def _version(ranked: Row[Any] | None) -> str:
-    return f"r{ranked.number if ranked else 0}"
+def _newest_version(connection: Connection, campaign: Campaign) -> str:
+    ranked = rounds.newest(connection, campaign.id, ranked=True)
+    return _version(ranked.number if ranked else 0, len(campaign.label_changes))
 
 
-def _ext_id(row: Row[Any]) -> str:
-    return str(Place(row.shard, row.row))
+def _version(number: int, changes: int) -> str:
+    """Of predictions: whose they are, and after how many changes of labels they were written down."""
+    return f"r{number}-{changes}" if changes else f"r{number}"
 
 
 def _score(row: Row[Any]) -> float:
     return min(1.0, float(row.place * PLACE_SCORE))
 
 
-def _result(row: Row[Any], asks: Problem, overlap: int) -> list[dict[str, Any]]:
-    """Second opinions are blind, too: they are to be their own."""
-    if row.role in BLIND_ROLES or row.wanted > overlap or not row.predictions:
+def _result(row: Row[Any], asks: Problem, campaign: Campaign) -> list[dict[str, Any]]:
+    """Second opinions are blind, too: they are to be their own. So is what is asked anew, since its labels changed."""
+    if row.role in BLIND_ROLES or row.wanted > campaign.overlap or row.void or not row.predictions:
         return []
-    return asks.show(row.predictions[-1])
+    shown = Vocabulary.of(campaign).current(row.predictions[-1])
+    return [] if shown is None else asks.show(shown)
 
 
-def _task(row: Row[Any], asks: Problem, version: str, overlap: int) -> NewTask:
-    data: dict[str, Any] = {"text": row.text, "ext_id": _ext_id(row)}
+def _task(row: Row[Any], asks: Problem, version: str, campaign: Campaign) -> NewTask:
+    data: dict[str, Any] = {"text": row.text, "ext_id": selections.key(row)}
     if row.ext_id is not None:
         data["id"] = row.ext_id
     if row.domain is not None:
         data["domain"] = row.domain
-    result = _result(row, asks, overlap)
+    result = _result(row, asks, campaign)
     if row.role not in BLIND_ROLES:
         data["reason"] = row.reason
         if result:  # of what is shown, the least sure

@@ -11,7 +11,7 @@ from service.gain import behind
 from service.predictions import ADAPTER, BASELINE
 from service.records import HEADLINES, Campaign, Place
 from service.store import campaigns, events, labels, rounds
-from workers import adapter, beliefs, learner, scoring, tagger
+from workers import adapter, beliefs, encodings, learner, scoring, tagger
 from workers.coding import classes
 from workers.corpus import Corpus
 from workers.encoder import Encoder
@@ -32,6 +32,7 @@ def run(held: Held) -> None:
     number = held.args["round"]
     files = held.context.files
     campaign, material, encoder = _load(held)
+    encodings.name(files, campaign, encoder)  # they may have changed
     people = beliefs.settle(held, material, encoder, number)
     with held.context.database.transaction() as connection:
         round_ = rounds.get(connection, campaign.id, number)
@@ -95,10 +96,12 @@ def run(held: Held) -> None:
     with files.new(adapter_name) as folder:
         adapter.save(fitted, folder, campaign.labels, _lineage(campaign, round_, encoder), facts)
     with held.context.database.reading() as connection:
-        truth = curve.truth(connection, files, campaign)
+        today = campaigns.get(connection, campaign.id)  # labels may have changed meanwhile
+        truth = curve.truth(connection, files, today)
         earlier = [row for row in rounds.all_of(connection, campaign.id) if row.number < number]
-    marked = exam.exam(campaign, files.path(predictions_name), truth, round_.seed, turn.thresholds)
-    sat = curve.sittings(files, campaign, earlier, truth)
+    changes = len(campaign.label_changes)
+    marked = exam.exam(today, files.path(predictions_name), truth, round_.seed, turn.thresholds, changes)
+    sat = curve.sittings(files, today, earlier, truth)
     sat.append(Sitting(number, len(usable), facts["control_labels"], marked))
     headline = HEADLINES[campaign.problem]
     scores = {headline: marked.score(ADAPTER), f"baseline_{headline}": marked.score(BASELINE)}
@@ -109,6 +112,7 @@ def run(held: Held) -> None:
             number,
             state="scoring",
             shards=planned_shards,
+            label_changes=changes,
             adapter=adapter_name,
             predictions=predictions_name,
             candidates=plan,
