@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service import relabeling
 from service.records import Example, Place, Role
 from service.rounds.advance import advance
 from service.store import campaigns, jobs, labels, rounds
@@ -14,7 +15,7 @@ from tests.filling import answer, fill, seal
 from tests.learner.conftest import FILLER, TOPICS, build_encoder
 from workers import beliefs, door
 from workers.context import Context
-from workers.held import Held
+from workers.held import Held, Stopping
 from workers.material import Material
 
 LABELS = ["animals", "sums", "weather"]
@@ -147,3 +148,23 @@ def test_nobody_answered_yet(context: Context, model: str) -> None:
         labels.import_known(connection, site.id, {Place(0, 0): ("sums", 1)})
     assert site.settle(1) == []
     assert site.labels()[0].weight == 1
+
+
+def test_a_round_that_began_with_other_labels_begins_anew(context: Context, model: str) -> None:
+    """Given labels that change after the round read the campaign, then nothing is written in the names of then."""
+    site = Site(context, model)
+    site.answer(range(12), 1, truth)
+    load = Material.load
+
+    def meanwhile(*given: Any) -> Material:
+        read = load(*given)
+        relabeling.change(given[0], context.files, read.campaign, ["sums"], ["maths"])
+        return read
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Material, "load", meanwhile)
+        with pytest.raises(Stopping):
+            site.settle(1)
+    assert {row.value for row in site.labels().values()} == {"animals", "maths", "weather"}
+    site.settle(2)
+    assert {row.value for row in site.labels().values()} == {"animals", "maths", "weather"}

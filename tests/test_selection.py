@@ -18,6 +18,7 @@ from service.store import campaigns, labels, rounds, selections
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
 from service.store.labels import Revision
+from service.vocabulary import Columns
 from tests.filling import answer, fill, seal
 from workers import selection, situation
 from workers.selection import Pick
@@ -206,6 +207,27 @@ def test_the_reason_says_what_the_model_wavers_between(world: World) -> None:
         "b 70% or a 30%? Chosen by margin after round 4",
         "The examples that waver most between their two likeliest labels.",
         "random draw",
+    ]
+
+
+def test_scores_from_before_a_change_of_labels(world: World) -> None:
+    """Given a round that knew three labels, of which two are a today, then its scores are of a and b; and where a is a
+    part of a label that was split, it is not shown."""
+    world.add(texts(3))
+    now = world.look()
+    before = Scores(4, np.array([0, 2]), np.array([[0.2, 0.7, 0.1], [0.5, 0.3, 0.2]], np.float32))
+
+    now.scores = before.renamed("single_label", Columns((1, 0, 0), 2, frozenset({0})))
+
+    assert now.scores.probabilities is not None
+    assert now.scores.probabilities.tolist() == [pytest.approx([0.8, 0.2]), pytest.approx([0.5, 0.5])]
+    assert selection.predictions(now, np.arange(3)) == [None, None, None]
+    now.scores = before.renamed("single_label", Columns((1, 0, 0), 2, frozenset()))
+    assert selection.predictions(now, np.arange(1)) == [{"round": 4, "label": "a", "confidence": 0.8}]
+    spans = Spans(np.array([[0, 0, 4, 1], [0, 5, 6, 0]], np.int32), np.array([0.9, 0.4], np.float32))
+    now.scores = Scores(5, np.array([0, 2]), spans=spans).renamed("spans", Columns((1, 0), 2, frozenset({0})))
+    assert selection.predictions(now, np.arange(1)) == [
+        {"round": 5, "spans": [{"start": 5, "end": 6, "label": "b", "confidence": 0.4}]}
     ]
 
 

@@ -16,6 +16,7 @@ from service.cli.signs import signs
 from service.cli.views import Campaign, Curve, Job, LogEvent, Point, Round, Status
 
 ROUND_EVENTS = {
+    "labels-changed",
     "round-started",
     "round-trained",
     "round-scored",

@@ -178,7 +178,7 @@ class Client(Session):
         """Give the project another labeling page, whatever labels it had.
 
         Answers that say a label which the page has no more stay as they are: Label Studio's API takes such a page, its
-        settings' form would not. The editor shows them without that label.
+        settings' form would not. The editor shows them without that label. What somebody changed of the page is gone.
         """
         with self.sdk(f"change the labels of project {project}") as sdk:
             sdk.projects.update(project, label_config=label_config)

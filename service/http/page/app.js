@@ -15,10 +15,10 @@ let mayChange = false;
 const LOG_KEPT = 200;
 const LIST_EVERY_MS = 5000;
 const MEASURED_EVERY_MS = 10_000;
-const CURVE_EVENTS = ["round-trained", "round-scored"];
+const CURVE_EVENTS = ["round-trained", "round-scored", "labels-changed"];
 const MEASURE_EVENTS = ["annotations", "annotations-deleted"];
 const ROUND_EVENTS = ["round-started", "round-trained", "round-scored", "queue-ranked", "job-failed"];
-const QUEUE_EVENTS = ["selected", "tasks-pushed", "queue-ranked", "queue-reordered", "annotations", "annotations-deleted", "tasks-deleted"];
+const QUEUE_EVENTS = ["selected", "tasks-pushed", "queue-ranked", "queue-reordered", "annotations", "annotations-deleted", "tasks-deleted", "labels-changed"];
 
 function askForToken(words) {
   signOutButton.hidden = true;
@@ -165,7 +165,7 @@ async function showCampaign(id, signal) {
     if (event === "audited") refresh.audit();
     if (ROUND_EVENTS.includes(event)) refresh.rounds();
     if (QUEUE_EVENTS.includes(event)) refresh.queue();
-    if (["warning", "project-made", "campaign-changed"].includes(event)) refresh.campaign();
+    if (["warning", "project-made", "campaign-changed", "labels-changed"].includes(event)) refresh.campaign();
     return undefined;
   };
   const media = matchMedia("(prefers-color-scheme: dark)");
