@@ -16,12 +16,13 @@ from service import answers, exam
 from service.exam import Exam, Metrics, Sitting, Truth
 from service.files import Files
 from service.gain import Gain, gain, match
+from service.groups import Groups, Weakest, groups, weakest
 from service.measure.intervals import Interval
 from service.pool import pool, shards
 from service.predictions import ADAPTER, BASELINE, CONTROL
 from service.records import HEADLINES, Campaign, Place
 from service.stopping import Stopping, stopping
-from service.store.schema import label
+from service.store.schema import label, selection
 from service.vocabulary import Vocabulary
 
 
@@ -63,6 +64,8 @@ class Curve(msgspec.Struct, frozen=True):
     """None where no round was trained yet."""
     gain: Gain | None
     """None where there is no reference on random labels yet, or nothing measures."""
+    weakest: Weakest | None
+    """Domain and class that the newest adapter does worst on; None where no round was trained yet."""
 
 
 def truth(connection: Connection, files: Files, campaign: Campaign) -> Truth:
@@ -73,23 +76,34 @@ def truth(connection: Connection, files: Files, campaign: Campaign) -> Truth:
     code, words = answers.coder(campaign.problem, campaign.labels), Vocabulary.of(campaign)
     tests = [row for row in pool.all_shards(connection, campaign.id, "test") if row.state == "sealed"]
     if tests:
-        return Truth(
-            "test",
-            {
+        answered: dict[Place, answers.Coded] = {}
+        domains: dict[Place, str] = {}
+        for row in tests:
+            columns = shards.columns(files, row.content, ["label", "domain"])
+            answered |= {
                 Place(row.number, at): code(renewed)
-                for row in tests
-                for at, stored in enumerate(shards.columns(files, row.content, ["label"])["label"])
+                for at, stored in enumerate(columns["label"])
                 if (renewed := words.renewed(stored)) is not None
-            },
-        )
+            }
+            domains |= {
+                Place(row.number, at): one for at, one in enumerate(columns["domain"]) if one is not None
+            }
+        return Truth("test", answered, domains)
     held = select(label.c.shard, label.c.row, label.c.value).where(
         label.c.campaign == campaign.id,
         label.c.ended.is_(None),
         label.c.role == "hold-out",
         label.c.source == "annotation",
     )
+    drawn = select(selection.c.shard, selection.c.row, selection.c.domain).where(
+        selection.c.campaign == campaign.id,
+        selection.c.role == "hold-out",
+        selection.c.domain.is_not(None),
+    )
     return Truth(
-        "hold-out", {Place(number, row): code(value) for number, row, value in connection.execute(held)}
+        "hold-out",
+        {Place(number, row): code(value) for number, row, value in connection.execute(held)},
+        {Place(number, row): domain for number, row, domain in connection.execute(drawn)},
     )
 
 
@@ -100,7 +114,13 @@ def learning(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: 
         _points(campaign, done, known, sat),
         stopping(sat, HEADLINES[campaign.problem]) if sat else None,
         gain(sat),
+        weakest(sat[-1].exam, campaign.labels) if sat else None,
     )
+
+
+def by_group(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> Groups:
+    """The same rounds by domains, and the newest by classes."""
+    return groups(sittings(files, campaign, done, known), HEADLINES[campaign.problem], campaign.labels)
 
 
 def points(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> list[Point]:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -34,6 +34,8 @@ class Truth:
     source: str
     """"test" or "hold-out"."""
     answers: dict[Place, Coded]
+    domains: dict[Place, str] = field(default_factory=dict, compare=False)
+    """Of those that have one; that of an example never changes."""
 
     def __hash__(self) -> int:
         return hash((self.source, frozenset(self.answers.items())))
@@ -88,6 +90,10 @@ class Exam(ABC):
     def marks(self, model: str) -> Marks: ...
 
     @abstractmethod
+    def counts(self, model: str) -> NDArray[np.int64]:
+        """(n, C, 3): of each example and class what is hit, is said, is true."""
+
+    @abstractmethod
     def parts(self, marks: Marks) -> NDArray[np.int64]:
         """(n, K): what each example adds to the sums that `statistic` takes."""
 
@@ -139,6 +145,11 @@ class _SingleLabel(Exam):
         right: Marks = self._said(model).argmax(axis=1) == np.array(self.truth, np.int64)
         return right
 
+    def counts(self, model: str) -> NDArray[np.int64]:
+        each = np.eye(self.classes, dtype=np.bool_)
+        said, true = self._said(model).argmax(axis=1), np.array(self.truth, np.int64)
+        return multi_label.counts(each[said], each[true])
+
     def interval(self, marks: Marks) -> Interval:
         return intervals.wilson(int(marks.sum()), len(marks))
 
@@ -172,6 +183,9 @@ class _MultiLabel(Exam):
         return multi_label.measure(said, decided, self._true, self.rng)
 
     def marks(self, model: str) -> Marks:
+        return self.counts(model)
+
+    def counts(self, model: str) -> NDArray[np.int64]:
         return multi_label.counts(self._said(model)[1], self._true)
 
     def interval(self, marks: Marks) -> Interval:
@@ -219,6 +233,9 @@ class _Spans(Exam):
         return spans.measure(said.rows, self._true, texts, self.classes, self.rng, said.confidence)
 
     def marks(self, model: str) -> Marks:
+        return self.counts(model)
+
+    def counts(self, model: str) -> NDArray[np.int64]:
         return spans.counts(self._said(model).rows, self._true, len(self.at), self.classes)
 
     def interval(self, marks: Marks) -> Interval:

@@ -64,6 +64,8 @@ class Campaign(msgspec.Struct, frozen=True):
     second_opinions: float
     teacher: str | None
     formula: str | None
+    weak_share: float
+    quotas: dict[str, float]
     paused: bool
     created_at: float
     encoder: str | None

@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from service import predictions
 from service.files import Files
 from service.pool import pool, repeats
 from service.pool.pool import Kind
 from service.pool.text import draws, role_key
 from service.predictions import Spans
+from service.quotas import Quota
 from service.records import Example, Place
 from service.store import campaigns, labels, rounds, selections
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
 from service.store.labels import Revision
+from service.store.selections import Chosen
 from service.vocabulary import Columns
 from tests.filling import answer, fill, seal
 from workers import selection, situation
@@ -459,3 +462,117 @@ def test_a_teachers_confidence_and_what_repeats_come_from_the_pool(world: World)
     picks = selection.batch(world.look(), 2, "strategy", np.random.default_rng(0))
     assert (picks[0].position, picks[0].strategy) == (2, "signal")
     assert picks[0].score == pytest.approx(1.0)
+
+
+DOMAINS = ["law", "web", None]
+"""Of every third text."""
+
+
+def with_domains(world: World, count: int, **settings: object) -> None:
+    with world.database.transaction() as connection:
+        campaigns.change(connection, world.campaign, **settings)
+        examples = [Example(text, domain=DOMAINS[at % 3]) for at, text in enumerate(texts(count))]
+        fill(connection, world.files, world.campaign, examples)
+        seal(connection, world.files, world.campaign)
+
+
+def in_words(world: World, now: Situation, picks: list[Pick]) -> Counter[tuple[str | None, str]]:
+    """How many there are of each domain with each beginning of a reason, of those that a strategy chose."""
+    chosen = selection.describe(world.files, now, picks, range(len(picks)))
+    return Counter((one.domain, one.reason.partition(":")[0]) for one in chosen if one.role == "train")
+
+
+def test_a_quota_keeps_its_share_of_what_is_chosen_spread_over_the_queue(world: World) -> None:
+    with_domains(world, 900, quotas={"law": 0.5}, random_share=0.2)
+    now, picks = world.select(50)
+    assert Counter(pick.role for pick in picks) == {"train": 40, "control": 5, "hold-out": 5}
+    found = in_words(world, now, picks)
+    assert found["law", "Quota of domain 'law'"] == 20
+    assert sum(number for (_, words), number in found.items() if words == "random draw") == 20
+    kept = [at for at, pick in enumerate(pick for pick in picks if pick.role == "train") if pick.quota]
+    assert max(np.diff(kept)) == 2
+    assert len({pick.position for pick in picks}) == 50
+
+
+def test_a_domain_that_ends_or_never_was_holds_no_batch_up(world: World) -> None:
+    with_domains(world, 60, quotas={"law": 0.6, "nobody's": 0.2}, random_share=0.0, holdout_size=0)
+    now, picks = world.select(30)
+    assert [quota.among.sum() for quota in now.quotas] == [20, 0]
+    assert sum(bool(pick.quota) for pick in picks) == 18
+    now, picks = world.select(30)
+    assert len(picks) == 30, "all that is left, two of the domain at the most"
+    assert sum(bool(pick.quota) for pick in picks) <= 2
+    assert not now.short
+    assert world.select(5)[1] == []
+
+
+def test_one_domain_alone(world: World) -> None:
+    with_domains(world, 90, quotas={"law": 1.0}, random_share=0.0)
+    now, picks = world.select(40)
+    assert in_words(world, now, picks) >= Counter({("law", "Quota of domain 'law'"): 30})
+    assert len(picks) == 40
+
+
+def test_without_quotas_nothing_is_chosen_otherwise(world: World) -> None:
+    world.add(texts(200))
+    now = world.look()
+    assert now.quotas == []
+    one = selection.train(now, 20, "random", np.random.default_rng(3))
+    now.quotas = [Quota("nothing", 0.5, np.zeros(200, np.bool_))]
+    assert len(selection.train(now, 20, "random", np.random.default_rng(3))) == len(one) == 20
+
+
+def test_a_strategy_chooses_within_the_quota_its_best_first(world: World) -> None:
+    """Given probabilities by which later texts are less sure, then margin takes the last ones of the domain."""
+    with_domains(world, 90, strategy="margin", random_share=0.0)
+    now = world.look()
+    sure = np.linspace(0.99, 0.5, 90, dtype=np.float32)
+    now.scores = Scores(1, np.arange(90), np.stack([sure, 1 - sure], axis=1))
+    now.quotas = [Quota("weakest domain 'law'", 0.25, now.pool.of_domain(world.files, "law"))]
+    picks = selection.train(now, 8, "strategy", np.random.default_rng(0))
+    assert [pick.position for pick in picks if pick.quota] == [87, 84]
+    assert [pick.position for pick in picks if not pick.quota] == [89, 88, 86, 85, 83, 82]
+    assert selection.describe(world.files, now, [picks[2]], [0])[0].reason == (
+        "Weakest domain 'law': a 51% or b 49%? Chosen by margin after round 1"
+    )
+
+
+def test_the_weakest_of_the_newest_round_gets_its_share(world: World) -> None:
+    """Given a hold-out on which law goes wrong, then a quota is law's; without a hold-out there is none; and without
+    domains it is for what the adapter takes for the weaker class."""
+    with_domains(world, 90, weak_share=0.4)
+    with world.database.transaction() as connection:
+        drawn = [
+            Chosen(Place(0, row), row, "hold-out", "random", 0.0, "", "", None, DOMAINS[row % 3], row, None)
+            for row in range(36)
+        ]
+        selections.choose(connection, world.campaign, 1, 0, drawn)
+        said = np.array([[0.2, 0.8] if row % 3 == 0 and row % 2 else [0.8, 0.2] for row in range(36)])
+        with world.files.new("predictions/1") as folder:
+            predictions.write(folder, [one.place for one in drawn], {predictions.ADAPTER: said})
+        rounds.start(
+            connection, world.campaign, 1, label_version=0, labels=0, shards=[0], strategy="auto", seed=0
+        )
+        rounds.change(connection, world.campaign, 1, predictions="predictions/1", metrics={"trained_on": 9})
+
+    def look() -> Situation:
+        with world.database.transaction() as connection:
+            return situation.load(connection, world.files, campaigns.get(connection, world.campaign), 1)
+
+    assert look().quotas == [], "nothing measures yet"
+    with world.database.transaction() as connection:
+        answer(connection, world.campaign, {row: {1: "a"} for row in range(36)}, "hold-out")
+    (quota,) = look().quotas
+    assert (quota.why, quota.share) == ("weakest domain 'law'", 0.4)
+    assert np.flatnonzero(quota.among).tolist() == list(range(0, 90, 3))
+    assert world.look().quotas == [], "before the first round"
+
+
+def test_what_an_adapter_takes_for_a_class() -> None:
+    p = np.array([[0.3, 0.7], [0.9, 0.1], [0.4, 0.35]], np.float32)
+    at = np.array([1, 2, 4])
+    assert np.flatnonzero(Scores(1, at, p).of_class(1, 6)).tolist() == [1]
+    assert np.flatnonzero(Scores(1, at, p, thresholds=(0.35, 0.3)).of_class(1, 6)).tolist() == [1, 4]
+    rows = np.array([[0, 0, 4, 1], [2, 5, 6, 0], [2, 7, 9, 1]], np.int32)
+    found = Scores(1, at, spans=Spans(rows, np.ones(3, np.float32)))
+    assert np.flatnonzero(found.of_class(1, 6)).tolist() == [1, 4]

@@ -61,7 +61,7 @@ def simulate(
     random_share: Annotated[float, typer.Option(help="Share of each batch that is drawn at random.")] = 0.2,
     problem: Annotated[str, typer.Option(help="single_label, multi_label or spans.")] = "single_label",
     metric: Annotated[
-        str | None, typer.Option(help="For table and plot: accuracy, macro_f1, micro_f1, log_loss, ece, …")
+        str | None, typer.Option(help="For table and plot: accuracy, macro_f1, worst_domain, worst_class, …")
     ] = None,
     text_field: Annotated[str, typer.Option(help="The field that holds the text.")] = "text",
     jobs: Annotated[int, typer.Option(help="Campaigns at a time, each in a process of its own.")] = 1,
@@ -77,6 +77,13 @@ def simulate(
     near_duplicates: Annotated[
         str, typer.Option(help="Examples that repeat another: drop (they are not asked) or keep.")
     ] = "drop",
+    weak_share: Annotated[
+        float, typer.Option(help="Share of what is chosen that goes to the weakest domain, else class.")
+    ] = 0.0,
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(help="Share of what is chosen that is kept for a domain: domain=share. Repeatable."),
+    ] = None,
 ) -> None:
     """Replay a labeled file as campaigns, and see what each strategy would have made of your labels.
 
@@ -108,6 +115,8 @@ def simulate(
         overlap,
         consensus,
         second_opinions,
+        weak_share,
+        quota or (),
     )
 
 

@@ -1,12 +1,13 @@
 """Which examples come into the queue next: random draws at fixed slots, and a strategy's picks among them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service import quotas
 from service.files import Files
 from service.predictions import Spans
 from service.rounds.decide import COVERAGE_ROWS, Mode
@@ -29,6 +30,8 @@ class Pick:
     role: str
     strategy: str
     score: float
+    quota: str = ""
+    """Of which quota it is, in words."""
 
 
 def batch(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> list[Pick]:
@@ -64,11 +67,27 @@ def batch(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> l
 
 
 def train(now: Situation, count: int, mode: Mode, rng: np.random.Generator) -> list[Pick]:
-    """Up to `count` picks that a strategy makes, best first; the rest at random where it can judge too few.
+    """Up to `count` picks, best first, those of quotas evenly among the others; these get what a quota leaves, too."""
+    free = now.free & (now.zone == TRAIN) & ~now.near
+    if not now.quotas:
+        return _strategic(now, free, count, mode, rng)
+    kept: list[Pick] = []
+    wanted = quotas.counts([quota.share for quota in now.quotas], count, rng)
+    for quota, its in zip(now.quotas, wanted, strict=True):
+        made = _strategic(now, free & quota.among, its, mode, rng)
+        free = free & ~now.pool.alike(_mask(len(free), made))
+        kept += [replace(pick, quota=quota.why) for pick in made]
+    return _interleave(_strategic(now, free, count - len(kept), mode, rng), kept)
+
+
+def _strategic(
+    now: Situation, free: NDArray[np.bool_], count: int, mode: Mode, rng: np.random.Generator
+) -> list[Pick]:
+    """Up to `count` of the free ones that a strategy picks, best first; the rest at random where it can judge too few.
 
     A strategy sees near-duplicates, which say how common a text is; of each kind one is picked.
     """
-    free = now.free & (now.zone == TRAIN) & ~now.near
+    free = free.copy()
     picks: list[Pick] = []
     for fine in (free, now.pool.leading) if mode != "random" else ():
         free &= fine
@@ -290,15 +309,20 @@ def _view(now: Situation, at: NDArray[np.int64], wanted: frozenset[str]) -> View
     )
 
 
-def _interleave(chosen: list[Pick], random: list[Pick]) -> list[Pick]:
-    """Random draws evenly among the others."""
-    total = len(chosen) + len(random)
-    slots = {int((at + 0.5) * total / len(random)) for at in range(len(random))}
-    picks, draws_ = iter(chosen), iter(random)
-    return [next(draws_) if at in slots else next(picks) for at in range(total)]
+def _interleave(chosen: list[Pick], some: list[Pick]) -> list[Pick]:
+    """`some`, such as random draws, evenly among the others."""
+    total = len(chosen) + len(some)
+    slots = {int((at + 0.5) * total / len(some)) for at in range(len(some))}
+    picks, others = iter(chosen), iter(some)
+    return [next(others) if at in slots else next(picks) for at in range(total)]
 
 
 def _reason(now: Situation, pick: Pick) -> str:
+    why = _why(now, pick)
+    return f"{pick.quota[0].upper()}{pick.quota[1:]}: {why}" if pick.quota else why
+
+
+def _why(now: Situation, pick: Pick) -> str:
     if pick.strategy == "random":
         return "random draw"
     if pick.strategy == SECOND_OPINION:

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row
 
-from service import annotations, answers
+from service import annotations, answers, curve, groups, quotas
 from service.files import Files
 from service.pool import pool, repeats, shards
 from service.pool.text import draws
 from service.predictions import ADAPTER, PROBABILITIES, ROWS, Spans
+from service.quotas import Quota
 from service.records import Campaign, Place
 from service.store import labels, rounds, selections
 from service.vocabulary import Columns, Vocabulary
@@ -110,6 +111,15 @@ class Pool:
             found.update(zip(at.tolist(), content, strict=True))
         return [found[at] for at in range(len(positions))]
 
+    def of_domain(self, files: Files, domain: str | None) -> NDArray[np.bool_]:
+        """(n,) which are of the domain; None: which have none."""
+        found = np.zeros(len(self.numbers), np.bool_)
+        for number, content in self.contents.items():
+            start = int(np.searchsorted(self.numbers, number))
+            inside = shards.of_domain(files, content, domain)
+            found[start : start + len(inside)] = inside
+        return found
+
     def places(self, positions: NDArray[np.int64]) -> list[Place]:
         return [Place(int(self.numbers[at]), int(self.rows[at])) for at in positions]
 
@@ -187,6 +197,18 @@ class Scores:
         rows = np.minimum(np.searchsorted(self.positions, positions), len(self.positions) - 1)
         return self.positions[rows] == positions, rows
 
+    def of_class(self, which: int, size: int) -> NDArray[np.bool_]:
+        """(size,) which of the pool the adapter takes for this class, or says to have it."""
+        found = np.zeros(size, np.bool_)
+        if self.spans is not None:
+            found[self.positions[np.unique(self.spans.rows[self.spans.rows[:, 3] == which, 0])]] = True
+            return found
+        assert self.probabilities is not None  # one of the two is there
+        p = self.probabilities
+        said = p.argmax(axis=1) == which if self.thresholds is None else p[:, which] >= self.thresholds[which]
+        found[self.positions[said]] = True
+        return found
+
 
 @dataclass
 class Situation:
@@ -224,6 +246,7 @@ class Situation:
     holdout_room: int
     behind: bool = False
     """Whether random labels have clearly taught more than the strategy's, in this campaign."""
+    quotas: Sequence[Quota] = ()
     short: bool = field(default=False)
 
 
@@ -267,11 +290,12 @@ def load(
         asked[row.role] = asked.get(row.role, 0) + 1
     named = weighted.fields(campaign.formula) if campaign.formula else []
     room = 0 if tests else max(0, campaign.holdout_size - asked.get("hold-out", 0))
+    scores = _scores(connection, files, campaign, whole, round_) if round_ else None
     return Situation(
         campaign=campaign,
         pool=whole,
         draws=drawn,
-        scores=_scores(connection, files, campaign, whole, round_) if round_ else None,
+        scores=scores,
         encoded=np.isin(whole.numbers, list(encoded)),
         embeddings=lambda at: encodings.embeddings(files, encoded, whole.numbers[at], whole.rows[at]),
         prototypes=encodings.prototypes(files, campaign),
@@ -288,7 +312,30 @@ def load(
         near=measured(files, whole, taken, tests),
         holdout_room=room,
         behind=bool(round_) and rounds.get(connection, campaign.id, round_).metrics.get("behind", False),
+        quotas=_quotas(connection, files, campaign, whole, scores, round_),
     )
+
+
+def _quotas(
+    connection: Connection, files: Files, campaign: Campaign, whole: Pool, scores: Scores | None, round_: int
+) -> list[Quota]:
+    of_domain = partial(whole.of_domain, files)
+    found = quotas.named(campaign.quotas, of_domain)
+    if campaign.weak_share and round_:
+        row, known = rounds.get(connection, campaign.id, round_), curve.truth(connection, files, campaign)
+        for sat in curve.sittings(files, campaign, [row], known):
+            weak = groups.weakest(sat.exam, campaign.labels)
+            found += quotas.weakest(campaign.weak_share, weak, of_domain, of_class(campaign, scores, whole))
+    return found
+
+
+def of_class(
+    campaign: Campaign, scores: Scores | None, whole: Pool
+) -> Callable[[str], NDArray[np.bool_]] | None:
+    """Which (n,) of the pool the adapter takes for a class, by its name; None where nothing was scored."""
+    if scores is None:
+        return None
+    return lambda name: scores.of_class(campaign.labels.index(name), len(whole.numbers))
 
 
 def _taught(files: Files, whole: Pool, name: str, at: Positions) -> NDArray[np.float32]:

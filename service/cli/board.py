@@ -10,10 +10,10 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from service.cli import output
+from service.cli import output, views
 from service.cli.events import Event
 from service.cli.signs import signs
-from service.cli.views import Campaign, Curve, Job, LogEvent, Point, Round, Status
+from service.cli.views import Campaign, Class, Curve, Job, LogEvent, Point, Round, Status
 
 ROUND_EVENTS = {
     "labels-changed",
@@ -100,6 +100,8 @@ def summary(campaign: Campaign) -> RenderableType:
     line("model", f"{campaign['model']}, strategy {campaign['strategy']}")
     near = f" ({status['near_duplicates']:,} near-duplicates)" if status.get("near_duplicates") else ""
     line("pool", f"{status['examples']:,} examples{near}, {status['test_examples']:,} test examples")
+    if shares := _shares(campaign):
+        line("quotas", shares)
     left = "" if status["budget_left"] is None else f", {status['budget_left']:,} left in the budget"
     line("queue", f"{queue['open']:,} open, {queue['chosen']:,} on the way{left}")
     line("answers", f"{_counts(answers) or 'none yet'}, {status['pace'] * 60:.0f} a minute")
@@ -165,6 +167,39 @@ def curve_table(points: list[Point]) -> Table:
     return table
 
 
+def domains_table(domains: list[views.Group], headline: str) -> Table:
+    """Domains, the weakest first, a line each."""
+    table = _table("domain", "examples", output.metric(headline), "of the examples", "of the errors")
+    for one in domains:
+        table.add_row(*_group(one, "without a domain"), _percent(one["share"]), _percent(one["errors"]))
+    return table
+
+
+def classes_table(classes: list[Class]) -> Table:
+    """Classes, the weakest first, a line each."""
+    table = _table("class", "examples", "F1", "precision", "recall", "of the errors")
+    for one in classes:
+        rates = f"{one['precision']:.3f}", f"{one['recall']:.3f}"
+        table.add_row(*_group(one, ""), *rates, _percent(one["errors"]))
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for title in others:
+        table.add_column(title, justify="right", no_wrap=True)
+    return table
+
+
+def _group(one: views.Group, nameless: str) -> tuple[Text, str, str]:
+    return Text(one["name"] or nameless), f"{one['n']:,}", output.share(one["score"])
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"
+
+
 def jobs_table(jobs: list[Job]) -> Table:
     """Jobs in hand, with how far they are, or what keeps failing in them."""
     table = Table.grid(padding=(0, 2))
@@ -190,6 +225,13 @@ def log_line(event: LogEvent) -> Text:
 
 def _state(one: Round) -> str:
     return "done, the queue is in order" if one["ranked_at"] else one["state"]
+
+
+def _shares(campaign: Campaign) -> str:
+    """Of what is chosen, by whom it is for."""
+    found = [f"{share:.0%} domain {domain!r}" for domain, share in campaign.get("quotas", {}).items()]
+    weak = campaign.get("weak_share", 0)
+    return ", ".join(found + ([f"{weak:.0%} where the adapter is weakest"] if weak else []))
 
 
 def _counts(numbers: dict[str, int]) -> str:

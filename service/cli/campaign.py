@@ -42,6 +42,19 @@ Formula = Annotated[
     str | None,
     typer.Option(help="For the strategy weighted, such as 'uncertainty + 0.5 * meta.upvotes - duplication'."),
 ]
+WeakShare = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=0.5, help="Share of what is chosen that goes where the newest adapter is weakest."
+    ),
+]
+Quotas = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--quota",
+        help="Share of what is chosen kept for a domain: domain=share. Repeatable; `none` for none.",
+    ),
+]
 Instruction = Annotated[str | None, typer.Option(help="What annotators read before they begin.")]
 
 
@@ -77,6 +90,8 @@ def create(
     second_opinions: SecondOpinions = None,
     teacher: Teacher = None,
     formula: Formula = None,
+    weak_share: WeakShare = None,
+    quota: Quotas = None,
     json: AsJson = False,
 ) -> None:
     """Begin a campaign."""
@@ -101,6 +116,8 @@ def create(
         "second_opinions": second_opinions,
         "teacher": teacher,
         "formula": formula,
+        "weak_share": weak_share,
+        "quotas": _quotas(quota),
     }
     with connect() as api:
         made = api.create(**_given(asked))
@@ -158,6 +175,8 @@ def set_(
     second_opinions: SecondOpinions = None,
     teacher: Teacher = None,
     formula: Formula = None,
+    weak_share: WeakShare = None,
+    quota: Quotas = None,
     instruction: Instruction = None,
     json: AsJson = False,
 ) -> None:
@@ -168,6 +187,7 @@ def set_(
     changes |= _given({"score_seconds": score_seconds, "near_duplicates": near_duplicates})
     changes |= _given({"consensus": consensus, "second_opinions": second_opinions})
     changes |= _given({"instruction": instruction, "teacher": teacher, "formula": formula})
+    changes |= _given({"weak_share": weak_share, "quotas": _quotas(quota)})
     if budget is not None:
         if budget != "none" and not budget.isdecimal():
             raise Invalid(f"--budget is {budget!r}: give a whole number, or `none`", "budget")
@@ -215,6 +235,12 @@ def split(labels: list[str]) -> list[str]:
     """Labels out of comma-separated lists; one in double quotes may hold commas itself."""
     found = [cell.strip() for row in csv.reader(labels, skipinitialspace=True) for cell in row]
     return [label for label in found if label]
+
+
+def _quotas(said: list[str] | None) -> dict[str, float] | None:
+    from service import quotas
+
+    return quotas.read(said) if said else None
 
 
 def _set_paused(campaign: str, paused: bool, json: bool) -> None:

@@ -16,6 +16,7 @@ from service.cli.views import (
     Campaign,
     Curve,
     Disagreements,
+    Groups,
     IssuedToken,
     Job,
     LabelChange,
@@ -131,6 +132,10 @@ class Api:
 
     def curve(self, campaign: str) -> Curve:
         return cast(Curve, self._get(f"{_path(campaign)}/curve"))
+
+    def groups(self, campaign: str) -> Groups:
+        """The curve by domains; domains and classes by the newest adapter."""
+        return cast(Groups, self._get(f"{_path(campaign)}/curve/groups"))
 
     def begin_audit(self, campaign: str) -> Job:
         return cast(Job, self._send("POST", f"{_path(campaign)}/audit").json())

@@ -1,15 +1,30 @@
-"""What a curve says of going on, in words: labels saved, how far predictions still change, what more would bring."""
+"""What a curve says in words: labels saved, how far predictions still change, what more would bring, what is weak."""
 
-from service.cli.views import Curve, Extent, Gain, Stopping
+from service.cli.output import share
+from service.cli.views import Curve, Extent, Gain, Stopping, Weak
 
 SHOWN, MORE = 3, 100
 """Agreements that are shown, and the labels more of which is told what they bring."""
 
 
 def signs(curve: Curve) -> list[str]:
-    """Two lines at most; none where there is nothing to say."""
+    """Four lines at most; none where there is nothing to say."""
     lines = [_saved(curve["gain"]), _change(curve["stopping"])]
+    if (weakest := curve["weakest"]) is not None:
+        lines += [_weak("domain", weakest["domain"]), _weak("class", weakest["class"])]
     return [line for line in lines if line]
+
+
+def _weak(what: str, found: Weak | None) -> str:
+    group, whole = (found["group"], found["whole"]) if found else (None, None)
+    if group is None or whole is None or group["score"] is None:
+        return ""
+    score, metric = group["score"], "F1 " if what == "class" else ""
+    sure = "Weakest" if score["high"] < whole else "Perhaps the weakest"
+    name = f"texts without a {what}" if group["name"] is None else repr(group["name"])
+    words = f"{sure} {what}: {name}, {metric}{share(score)} on {group['n']:,} examples, {whole:.3f} of all; "
+    errors = "" if group["errors"] is None else f" and {group['errors']:.0%} of the errors"
+    return f"{words}{group['share']:.0%} of the examples{errors}."
 
 
 def _saved(gain: Gain | None) -> str:

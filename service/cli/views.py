@@ -77,6 +77,8 @@ class Campaign(TypedDict):
     strategy: str
     round_size: int
     budget: int | None
+    weak_share: NotRequired[float]
+    quotas: NotRequired[dict[str, float]]
     paused: bool
     warnings: list[str]
     label_studio: Project | None
@@ -158,10 +160,41 @@ class Stopping(TypedDict):
     reason: str | None
 
 
+class Group(TypedDict):
+    name: str | None
+    n: int
+    score: Interval | None
+    share: float
+    errors: float | None
+
+
+class Class(Group):
+    precision: float
+    recall: float
+
+
+class Weak(TypedDict):
+    group: Group | None
+    whole: float | None
+    reason: str | None
+
+
+Weakest = TypedDict("Weakest", {"domain": Weak | None, "class": Weak})
+
+
+class Groups(TypedDict):
+    headline: str
+    round: int | None
+    domains: list[Group]
+    classes: list[Class]
+    weakest: Weakest | None
+
+
 class Curve(TypedDict):
     points: list[Point]
     stopping: Stopping | None
     gain: Gain | None
+    weakest: Weakest | None
 
 
 class Person(TypedDict):

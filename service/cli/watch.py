@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from service.cli.board import Board
     from service.cli.client import Api
     from service.cli.events import Event
+    from service.cli.views import Groups
 
 Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 LONGEST_WAIT_S = 5.0
@@ -46,9 +47,15 @@ def watch(
             return
 
 
-def curve(campaign: Name, json: AsJson = False) -> None:
+def curve(
+    campaign: Name,
+    groups: Annotated[bool, typer.Option("--groups", help="By domain and class, the weakest first.")] = False,
+    json: AsJson = False,
+) -> None:
     """What each round of labeling bought: accuracy or F1 by labels, with 95 % intervals; and what to expect."""
     with connect() as api:
+        if groups:
+            return _groups(api.groups(campaign), json)
         found = api.curve(campaign)
     if json:
         return print_json(found)
@@ -64,6 +71,26 @@ def curve(campaign: Name, json: AsJson = False) -> None:
     console.print(curve_table(found["points"]))
     for words in signs(found):
         say(console, words)
+
+
+def _groups(found: "Groups", json: bool) -> None:
+    if json:
+        return print_json(found)
+    if found["weakest"] is None:
+        return print("There is no round yet: the first one begins when enough labels have come.")
+    from rich.console import Console
+
+    from service.cli.board import classes_table, domains_table
+    from service.cli.output import say
+
+    console = Console()
+    if found["domains"]:
+        console.print(domains_table(found["domains"], found["headline"]))
+    if found["classes"]:
+        console.print(classes_table(found["classes"]))
+    for what, weak in (("domain", found["weakest"]["domain"]), ("class", found["weakest"]["class"])):
+        if weak is not None and weak["reason"]:
+            say(console, f"No weakest {what} is named: {weak['reason']}.")
 
 
 def look(api: "Api", campaign: str) -> "Board":

@@ -12,6 +12,7 @@ from service.curve import Curve
 from service.doorbell import Doorbell
 from service.errors import Invalid
 from service.files import Files
+from service.groups import Groups
 from service.http.hub import Hub
 from service.http.metrics import Metrics
 from service.http.shared import Shared
@@ -46,6 +47,8 @@ class Api:
         self.hub = Hub(self.database)
         self.curves: dict[str, tuple[Hashable, Curve]] = {}
         """By campaign: what its curve was made of, and the curve (intervals take long to compute)."""
+        self.groups: dict[str, tuple[Hashable, Groups]] = {}
+        """The same of its groups."""
         self.packers = Packers()
         self.shared = Shared()
         self.upload_limit = anyio.CapacityLimiter(UPLOADS)

@@ -77,6 +77,7 @@ ENDPOINTS = (
     Endpoint("GET", f"{C}/rounds", rounds.list_all),
     Endpoint("GET", f"{C}/rounds/{{n:int}}", rounds.show),
     Endpoint("GET", f"{C}/curve", rounds.learning_curve),
+    Endpoint("GET", f"{C}/curve/groups", rounds.by_group),
     Endpoint("GET", f"{C}/queue", queue.show),
     Endpoint("GET", f"{C}/annotators", people.list_all),
     Endpoint("GET", f"{C}/disagreements", people.disagreements),

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from service import retention
+from service import quotas, retention
 from service.answers import FIELDS
 from service.errors import Conflict, Invalid, NotFound
 from service.http.api import Api
@@ -79,7 +79,8 @@ def change(api: Api, c: str, body: CampaignChange) -> CampaignView:
     with api.changing(c) as (connection, campaign):
         before = msgspec.to_builtins(campaign)
         news = {name: value for name, value in wanted.items() if value != before[name]}
-        _check({"problem": campaign.problem} | news)
+        shares = {name: before[name] for name in ("weak_share", "quotas")}
+        _check({"problem": campaign.problem} | (shares if shares.keys() & news.keys() else {}) | news)
         if "name" in news and _taken(connection, news["name"]):
             raise Conflict(f"a campaign named {news['name']!r} exists already: choose another name")
         if news:
@@ -94,6 +95,7 @@ def remove(api: Api, c: str) -> Response:
     with api.database.transaction() as connection:
         id_ = retention.delete_campaign(connection, c)
     api.curves.pop(id_, None)
+    api.groups.pop(id_, None)
     return Response(status_code=204)
 
 
@@ -153,6 +155,8 @@ def _check(values: dict[str, Any]) -> None:
         value = values.get(name)
         if value is not None and not low <= value <= high:
             raise Invalid(f"{name} is {value}: choose {low:,} to {high:,}", name)
+    if "quotas" in values:
+        quotas.check(values["quotas"], values["weak_share"])
 
 
 def _check_name(name: str) -> None:

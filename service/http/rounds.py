@@ -1,17 +1,20 @@
 """Rounds, and the learning curve."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Row
 
 from service import curve
 from service.curve import Curve
 from service.exam import Truth
+from service.groups import Groups
 from service.http.api import Api
 from service.http.schemas import Rounds, RoundView
 from service.records import Campaign
 from service.store import rounds
+
+T = TypeVar("T")
 
 
 def list_all(api: Api, c: str) -> Rounds:
@@ -34,17 +37,36 @@ def learning_curve(api: Api, c: str) -> Curve:
     return kept(api, campaign, done, known)
 
 
+def by_group(api: Api, c: str) -> Groups:
+    """The curve by domains; domains and classes by the newest adapter, the weakest first."""
+    with api.reading(c) as (connection, campaign):
+        done = rounds.all_of(connection, campaign.id)
+        known = curve.truth(connection, api.files, campaign)
+    return _kept(api.groups, campaign, done, known, lambda: curve.by_group(api.files, campaign, done, known))
+
+
 def kept(api: Api, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> Curve:
-    """The curve; it is kept until a round or what is known of the measuring examples changes."""
+    """The curve."""
+    return _kept(api.curves, campaign, done, known, lambda: curve.learning(api.files, campaign, done, known))
+
+
+def _kept(
+    here: dict[str, tuple[Hashable, T]],
+    campaign: Campaign,
+    done: Sequence[Row[Any]],
+    known: Truth,
+    make: Callable[[], T],
+) -> T:
+    """What is made is kept until a round or what is known of the measuring examples changes."""
     key = (
         known.source,
         frozenset(known.answers.items()),
         tuple(row.predictions for row in done),
         len(campaign.label_changes),
     )
-    found = api.curves.get(campaign.id)
+    found = here.get(campaign.id)
     if found is None or found[0] != key:
-        found = api.curves[campaign.id] = (key, curve.learning(api.files, campaign, done, known))
+        found = here[campaign.id] = (key, make())
     return found[1]
 
 

@@ -30,6 +30,8 @@ class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     second_opinions: float | msgspec.UnsetType = msgspec.UNSET
     teacher: str | msgspec.UnsetType | None = msgspec.UNSET
     formula: str | msgspec.UnsetType | None = msgspec.UNSET
+    weak_share: float | msgspec.UnsetType = msgspec.UNSET
+    quotas: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
     instruction: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -142,6 +144,8 @@ class CampaignView(msgspec.Struct, frozen=True):
     second_opinions: float
     teacher: str | None
     formula: str | None
+    weak_share: float
+    quotas: dict[str, float]
     paused: bool
     created_at: float
     warnings: list[str]

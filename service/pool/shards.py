@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -126,6 +127,13 @@ def columns(files: Files, content: str, names: Sequence[str]) -> dict[str, list[
     """Whole columns, each a list aligned with the shard's rows; `meta` as the JSON text that is stored."""
     table = pq.read_table(files.path(folder(content)) / "examples.parquet", columns=list(names))
     return {name: table.column(name).to_pylist() for name in names}
+
+
+def of_domain(files: Files, content: str, domain: str | None) -> NDArray[np.bool_]:
+    """(rows,) which are of the domain; None: which have none."""
+    column = pq.read_table(files.path(folder(content)) / "examples.parquet", columns=["domain"])["domain"]
+    found = pc.is_null(column) if domain is None else pc.fill_null(pc.equal(column, domain), False)
+    return np.asarray(found.to_numpy())
 
 
 def pages(files: Files, content: str, size: int) -> Iterator[list[dict[str, Any]]]:

@@ -39,6 +39,10 @@ class NewCampaign(msgspec.Struct, frozen=True):
     """The field of `meta` that holds how sure a teacher is of each text, 0 to 1, for the strategy `signal`."""
     formula: str | None = None
     """What the strategy `weighted` goes by (strategies.weighted)."""
+    weak_share: float = 0.0
+    """The share of what is chosen that is spent where the newest adapter is weakest: a domain, else a class."""
+    quotas: dict[str, float] = {}
+    """Shares of what is chosen that are kept for domains, by their names."""
 
 
 def create(connection: Connection, new: NewCampaign) -> Campaign:

@@ -13,6 +13,13 @@ def record(connection: Connection, campaign: str, kind: str, /, **data: Any) -> 
     connection.execute(insert(event_log).values(campaign=campaign, at=now(), kind=kind, data=data))
 
 
+def warn(connection: Connection, campaign: str, words: str) -> None:
+    """A warning that is told once, however often it holds."""
+    told = select(event_log.c.data).where(event_log.c.campaign == campaign, event_log.c.kind == "warning")
+    if words not in [data.get("text") for data in connection.execute(told).scalars()]:
+        record(connection, campaign, "warning", text=words)
+
+
 def since(connection: Connection, campaign: str, after: int, limit: int = 200) -> list[dict[str, Any]]:
     """Events younger than number `after`, oldest first: `{id, at, kind, data}`."""
     query = select(event_log.c.id, event_log.c.at, event_log.c.kind, event_log.c.data).where(

@@ -107,7 +107,13 @@ data: {"at": 1.0, "round": 2, "accuracy": 0.71}
 
 def board() -> Board:
     log = {"id": 10, "at": 0.0, "kind": "project-made", "data": {"project": 3}}
-    return Board(copy.deepcopy(CAMPAIGN), [], {"points": [], "stopping": None, "gain": None}, [], [log])  # type: ignore[list-item]
+    return Board(
+        copy.deepcopy(CAMPAIGN),
+        [],
+        {"points": [], "stopping": None, "gain": None, "weakest": None},
+        [],
+        [log],
+    )  # type: ignore[list-item]
 
 
 def drawn(board: Board) -> list[str]:
@@ -249,6 +255,7 @@ def test_what_a_curve_says_of_going_on_stands_below_its_rounds() -> None:
             "extrapolated": True,
             "reason": None,
         },
+        "weakest": None,
     }
 
     lines = drawn(shown)

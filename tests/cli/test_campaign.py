@@ -25,6 +25,20 @@ def test_a_campaign_is_made_with_what_was_said_and_the_apis_defaults(postil: Cal
     assert (campaign["strategy"], campaign["round_size"]) == ("auto", 50)
 
 
+def test_quotas_are_given_shown_and_lifted(postil: Callable[..., Any]) -> None:
+    words = "campaign create shares --labels a,b --model none --weak-share .2 --quota law=.3 --quota a=b=.1 --json"
+    made = json.loads(postil(*shlex.split(words)).out)
+    assert (made["weak_share"], made["quotas"]) == (0.2, {"law": 0.3, "a=b": 0.1})
+
+    shown = postil(*shlex.split("campaign show shares")).out
+    changed = json.loads(postil(*shlex.split("campaign set shares --quota none --weak-share 0 --json")).out)
+
+    assert "quotas        30% domain 'law', 10% domain 'a=b', 20% where the adapter is weakest" in shown
+    assert (changed["weak_share"], changed["quotas"]) == (0.0, {})
+    wrong = postil(*shlex.split("campaign set shares --quota law"))
+    assert wrong.err == "error: --quota 'law': give a domain and a share, such as law=0.2\n"
+
+
 def test_a_campaign_of_another_problem(postil: Callable[..., Any]) -> None:
     words = "campaign create {} --labels PER,LOC --model none --problem {} --json"
 

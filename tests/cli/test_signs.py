@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.cli.signs import signs
-from service.cli.views import Curve, Extent
+from service.cli.views import Curve, Extent, Group, Weak
 
 
 def curve(saved: Extent | None = None, extrapolated: bool = False, **stopping: Any) -> Curve:
@@ -26,12 +26,13 @@ def curve(saved: Extent | None = None, extrapolated: bool = False, **stopping: A
             "reason": None,
         }
         | stopping,  # type: ignore[typeddict-item]
+        "weakest": None,
     }
 
 
 def test_nothing_where_there_is_nothing_to_say() -> None:
     assert signs(curve()) == []
-    assert signs({"points": [], "stopping": None, "gain": None}) == []
+    assert signs({"points": [], "stopping": None, "gain": None, "weakest": None}) == []
     assert signs(curve({"value": None, "low": None, "high": None})) == []
     assert signs(curve(agreements=[{"round": 2, "value": None}])) == []
 
@@ -76,3 +77,27 @@ def test_predictions_and_what_more_labels_would_bring() -> None:
         "Predictions still change: F1 0.50 from round to round. "
         "Expected of 100 labels more: +1.2 points [+0.1, +3.1]."
     ]
+
+
+def test_the_weakest_is_named_with_what_it_stands_on() -> None:
+    score = {"value": 0.5, "low": 0.25, "high": 0.7}
+    law: Group = {"name": "law", "n": 1200, "score": score, "share": 0.4, "errors": 0.667}  # type: ignore[typeddict-item]
+    rest: Group = law | {"name": None, "errors": None}  # type: ignore[assignment]
+    none: Weak = {"group": None, "whole": 0.8, "reason": "nothing measures yet"}
+
+    def said(domain: Weak | None, of_class: Weak) -> list[str]:
+        return signs(curve() | {"weakest": {"domain": domain, "class": of_class}})  # type: ignore[arg-type]
+
+    assert said({"group": law, "whole": 0.8, "reason": None}, none) == [
+        "Weakest domain: 'law', 0.500 [0.25, 0.70] on 1,200 examples, 0.800 of all; 40% of the examples and 67% of the "
+        "errors."
+    ]
+    assert said(
+        {"group": rest, "whole": 0.7, "reason": None}, {"group": law, "whole": 0.6, "reason": None}
+    ) == [
+        "Perhaps the weakest domain: texts without a domain, 0.500 [0.25, 0.70] on 1,200 examples, 0.700 of all; 40% "
+        "of the examples.",
+        "Perhaps the weakest class: 'law', F1 0.500 [0.25, 0.70] on 1,200 examples, 0.600 of all; 40% of the examples "
+        "and 67% of the errors.",
+    ]
+    assert said(None, none) == []

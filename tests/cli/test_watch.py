@@ -26,7 +26,7 @@ def test_once_shows_it_as_it_is(postil: Callable[..., Any], api: Api) -> None:
     assert shown.out.splitlines()[0].rstrip().endswith(": paused")
     assert "campaign-changed" in shown.out
     assert sorted(json.loads(found.out)) == [
-        *("campaign", "events", "gain", "jobs", "points", "rounds", "stopping")
+        *("campaign", "events", "gain", "jobs", "points", "rounds", "stopping", "weakest")
     ]
 
 
@@ -38,7 +38,10 @@ def test_a_curve_without_rounds(postil: Callable[..., Any], api: Api) -> None:
         "points": [],
         "stopping": None,
         "gain": None,
+        "weakest": None,
     }
+    assert postil("curve", "flat", "--groups").out.startswith("There is no round yet")
+    assert json.loads(postil("curve", "flat", "--groups", "--json").out)["domains"] == []
 
 
 def test_an_api_that_dies_is_waited_for_and_nothing_is_missed_or_told_twice(api: Api, stack: Stack) -> None:

@@ -106,6 +106,8 @@ def served(
 
 
 TOPICS = ["networking", "data formats", "numbers", "dates"]
+DOMAINS = ["law", "web"]
+"""Of every other text that was asked."""
 ROUNDS = 5
 MEASURED = 80
 """Texts 0 to 79 of a filled campaign are its hold-out, 80 to 159 its control, 160 to 439 the others asked."""
@@ -153,7 +155,7 @@ def _ask(served: Served, campaign: str, texts: list[str]) -> None:
             reason="random draw" if row < 2 * MEASURED else "margin 0.12 between dates and numbers",
             text=texts[row],
             ext_id=f"doc-{row}",
-            domain=None,
+            domain=DOMAINS[row % 2],
             role_key=row,
             prediction=None
             if row < 2 * MEASURED

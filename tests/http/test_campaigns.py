@@ -23,6 +23,8 @@ DEFAULTS = {
     "second_opinions": 0.2,
     "teacher": None,
     "formula": None,
+    "weak_share": 0.0,
+    "quotas": {},
     "paused": False,
     "warnings": [],
     "label_studio": None,
@@ -106,6 +108,10 @@ def test_a_new_campaign_has_its_sync_job(served: Served) -> None:
         ("teacher", " "),
         ("formula", " "),
         ("formula", "uncertainty + stars"),
+        ("weak_share", 0.6),
+        ("quotas", {"": 0.1}),
+        ("quotas", {"law": 0}),
+        ("quotas", {"law": 0.6, "web": 0.5}),
         ("round_size", "many"),
         ("holdout", 3),
     ],
@@ -133,6 +139,17 @@ def test_spans_are_not_passed_on_to_near_duplicates(served: Served) -> None:
         served.http.patch(path, json=wanted),
     ):
         assert (response.status_code, response.json()["field"]) == (422, "near_duplicates")
+
+
+def test_quotas_and_the_weakest_share_one_batch(served: Served) -> None:
+    made = served.campaign(quotas={"law": 0.5}, weak_share=0.2)
+    path = f"/v1/campaigns/{made['id']}"
+    assert (made["quotas"], made["weak_share"]) == ({"law": 0.5}, 0.2)
+    for change in ({"weak_share": 0.51}, {"quotas": {"law": 0.81}}):
+        refused = served.http.patch(path, json=change)
+        assert (refused.status_code, refused.json()["field"]) == (422, next(iter(change)))
+    assert served.http.patch(path, json={"quotas": {}}).json()["quotas"] == {}
+    assert served.http.patch(path, json={"weak_share": 0.5}).json()["weak_share"] == 0.5
 
 
 def test_a_name_is_given_once(served: Served) -> None:

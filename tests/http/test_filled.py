@@ -85,6 +85,46 @@ def test_curve(served: Served, filled: str) -> None:
     assert points[3]["control"]["gain"]["value"] == pytest.approx((47 - 54) / MEASURED)
 
 
+def test_domains_and_classes(served: Served, filled: str) -> None:
+    found = get(served, filled, "/curve/groups")
+    assert (found["headline"], found["round"]) == ("accuracy", ROUNDS)
+    assert [(one["round"], one["trained_on"]) for one in found["rounds"]] == [
+        (number, 60 * number) for number in range(1, ROUNDS + 1)
+    ]
+    for number, one in enumerate(found["rounds"], 1):
+        assert [(each["name"], each["n"], each["share"]) for each in one["domains"]] == [
+            ("law", MEASURED / 2, 0.5),
+            ("web", MEASURED / 2, 0.5),
+        ]
+        right = sum(each["score"]["value"] * each["n"] for each in one["domains"])
+        assert right == pytest.approx(40 + 7 * number)
+    assert sum(one["errors"] for one in found["domains"]) == pytest.approx(1)
+    worst = min(found["rounds"][-1]["domains"], key=lambda one: one["score"]["value"])
+    assert found["weakest"]["domain"] == {"group": worst, "whole": 75 / 80, "reason": None}
+    assert sorted(one["name"] for one in found["classes"]) == sorted(TOPICS)
+    learned = get(served, filled, "/curve")
+    assert learned["weakest"] == found["weakest"]
+    newest = learned["points"][-1]["metrics"]
+    assert {one["name"]: one["recall"] for one in found["classes"]} == {
+        name: one["recall"] for name, one in zip(TOPICS, newest["per_class"], strict=True)
+    }
+    assert found["weakest"]["class"]["whole"] == pytest.approx(newest["macro_f1"]["value"])
+
+
+def test_there_are_no_groups_before_the_first_round(served: Served) -> None:
+    c = served.campaign()["id"]
+    found = get(served, c, "/curve/groups")
+    assert found | {"headline": ""} == {
+        "headline": "",
+        "round": None,
+        "domains": [],
+        "classes": [],
+        "weakest": None,
+        "rounds": [],
+    }
+    assert get(served, c, "/curve")["weakest"] is None
+
+
 def test_a_curve_is_computed_once(served: Served, filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first = get(served, filled, "/curve")
     monkeypatch.setattr(curve, "points", None)

@@ -95,6 +95,7 @@ def test_bodies_queries_and_headers(document: dict[str, Any]) -> None:
         "/rounds",
         "/rounds/2",
         "/curve",
+        "/curve/groups",
         "/queue",
         "/jobs",
         "/events?follow=false",

@@ -82,6 +82,25 @@ def test_the_curve_says_what_was_saved_and_what_more_would_bring(
     expect(words.get_by_text("Predictions")).to_have_text(re.compile(more))
 
 
+def test_domains_and_classes_with_the_weakest_named(served: Served, filled: str, visited: Visit) -> None:
+    page = visited.page
+    sign_in(served, page, filled)
+    found = served.http.get(f"/v1/campaigns/{filled}/curve/groups").json()
+    card = page.locator("section", has=page.get_by_role("heading", name="Domains and classes"))
+    rows = card.locator("tbody tr")
+    expect(rows).to_have_count(2 + len(TOPICS))
+    for row, one in zip(rows.all(), [*found["domains"], *found["classes"]], strict=True):
+        expect(row).to_contain_text(one["name"])
+        expect(row).to_contain_text(f"{100 * one['score']['value']:.1f} %")
+    weak = found["weakest"]["domain"]["group"]["name"]
+    expect(card.locator("p").first).to_have_text(
+        re.compile(
+            rf"eakest domain: {weak}, accuracy .+ on 40 examples, 93.8 % of all. 50.0 % of the examples and"
+        )
+    )
+    expect(card.locator("p").nth(1)).to_have_text(re.compile("eakest class: .+ of the errors"))
+
+
 def test_all_parts_of_a_campaign(served: Served, filled: str, visited: Visit) -> None:
     page = visited.page
     sign_in(served, page, filled)

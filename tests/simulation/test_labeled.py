@@ -29,6 +29,15 @@ def test_labels_of_both_files_and_each_text_once(tmp_path: Path) -> None:
     assert len(set(pool.role_keys().tolist())) == 2
 
 
+def test_domains_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label,domain\none,x,law\ntwo,y,\nthree,y,web\n")
+    test = write(tmp_path / "b.jsonl", [("four", "x")])
+    _, pool, measured = labeled.read(tmp_path / "a.csv", test, "text", "single_label")
+    assert (pool.domains, measured.domains) == (["law", None, "web"], [None])
+    assert pool.of_domain("web").tolist() == [False, False, True]
+    assert pool.of_domain(None).tolist() == [False, True, False]
+
+
 def test_csv_and_gzip(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("body,label\none,x\ntwo,y\n")
     with gzip.open(tmp_path / "b.jsonl.gz", "wt") as file:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -30,9 +31,11 @@ def test_the_points_of_a_curve() -> None:
         ({"consensus": "first"}, "--consensus 'first'"),
         ({"second_opinions": 1.0}, "--second-opinions"),
         ({"random_share": 1.0}, "--random-share 1.0"),
+        ({"weak_share": 0.6}, "weak_share is 0.6"),
+        ({"quotas": {"law": 0.8}, "weak_share": 0.3}, "more than 1 in all"),
     ],
 )
-def test_numbers_that_make_no_campaign(change: dict[str, float], words: str) -> None:
+def test_numbers_that_make_no_campaign(change: dict[str, Any], words: str) -> None:
     with pytest.raises(Invalid, match=words):
         msgspec.structs.replace(PLAN, **change).check()
     PLAN.check()

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from strategies import registry
 from tests.learner.conftest import FILLER, TOPICS, build_encoder
-from workers import candidates
+from workers import candidates, selection
 from workers.coding import classes
 from workers.corpus import Corpus
 from workers.simulation import simulation
@@ -24,6 +25,7 @@ from workers.simulation.labeled import Labeled
 from workers.simulation.plan import Plan, Run
 from workers.simulation.replay import SUSPECTS, Stage, replay
 from workers.simulation.simulation import Inputs
+from workers.situation import Situation
 
 PLAN = Plan("", "", "", start=10, batch=10, labels=40, noise=(0.0,), random_share=0.2, problem="single_label")
 
@@ -155,6 +157,68 @@ def test_everybody_answers_where_there_is_an_overlap(prepared: tuple[Stage, Any]
     assert similar["examples"] == 20
 
 
+def test_quotas_and_the_weakest_domain(prepared: tuple[Stage, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a domain whose answers are as often wrong as right, then it is named, and gets its share of each batch from
+    the second on; what somebody names has its own from the first."""
+    stage, encoder = prepared
+    domains: list[str | None] = [["law", "web", "net"][at % 3] for at in range(len(stage.pool))]
+    rng = np.random.default_rng(0)
+
+    def muddled(part: Labeled) -> Labeled:
+        its = domains[: len(part)]
+        law = np.array([one == "law" for one in its])
+        return Labeled(part.texts, np.where(law, rng.integers(3, size=len(law)), part.classes), its)
+
+    told: list[Any] = []
+    batch = selection.batch
+
+    def noted(now: Situation, *given: Any) -> list[Any]:
+        told.append(([quota.why for quota in now.quotas], batch(now, *given)))
+        return told[-1][1]
+
+    monkeypatch.setattr(selection, "batch", noted)
+    plan = msgspec.structs.replace(PLAN, frozen=True, random_share=0.0, weak_share=0.4, quotas={"net": 0.2})
+    muddy = replace(stage, pool=muddled(stage.pool), test=muddled(stage.test))
+    found = list(replay(muddy, plan, Run("margin", 0), encoder))
+
+    assert found[-1]["worst_domain"] == found[-1]["domains"]["law"] < 0.7 < found[-1]["domains"]["web"]
+    assert [why for why, _ in told][:2] == [
+        ["quota of domain 'net'"],
+        ["quota of domain 'net'", "weakest domain 'law'"],
+    ]
+    for at, (_, picks) in enumerate(told):
+        kept = Counter((pick.quota, domains[pick.position]) for pick in picks if pick.quota)
+        assert kept["quota of domain 'net'", "net"] == 2
+        assert kept["weakest domain 'law'", "law"] == (4 if at else 0)
+        assert len(kept) == (2 if at else 1)
+
+
+def test_the_weakest_class_without_domains(
+    prepared: tuple[Stage, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, encoder = prepared
+    told: list[Any] = []
+    batch = selection.batch
+
+    def noted(now: Situation, *given: Any) -> list[Any]:
+        told.append((now, batch(now, *given)))
+        return told[-1][1]
+
+    monkeypatch.setattr(selection, "batch", noted)
+    plan = msgspec.structs.replace(PLAN, labels=20, frozen=True, random_share=0.0, weak_share=0.5)
+    first, _ = replay(stage, plan, Run("margin", 0), encoder)
+
+    weak = first["weakest"]["class"]["group"]["name"]
+    assert (first["weakest"]["domain"], first["domains"], first["worst_domain"]) == (None, {}, 0.0)
+    assert first["worst_class"] > 0
+    now, picks = told[1]
+    kept = [pick for pick in picks if pick.quota]
+    assert {pick.quota for pick in kept} == {f"weakest class {weak!r}"}
+    assert len(kept) == 5
+    said = now.scores.probabilities[now.scores.at(np.array([pick.position for pick in kept]))[1]]
+    assert set(said.argmax(axis=1)) == {stage.labels.index(weak)}
+
+
 def test_a_pool_that_is_used_up_ends_the_curve(prepared: tuple[Stage, Any]) -> None:
     stage, encoder = prepared
     found = list(
@@ -182,7 +246,7 @@ def test_every_strategy_for_several_labels(prepared: tuple[Stage, Any], strategy
     stage, encoder = prepared
     topic = stage.pool.classes[:, None] == np.arange(3), stage.test.classes[:, None] == np.arange(3)
     sets = [
-        Labeled(part.texts, np.hstack([true, ~true[:, :1]]))
+        Labeled(part.texts, np.hstack([true, ~true[:, :1]]), part.domains)
         for part, true in zip((stage.pool, stage.test), topic, strict=True)
     ]
     names = [*stage.labels, "no animals"]
@@ -207,7 +271,7 @@ def test_every_strategy_for_spans(prepared: tuple[Stage, Any], strategy: str) ->
     """Given texts whose words of two topics are to be marked, and texts with none, then they are learned."""
     stage, encoder = prepared
     parts = [
-        Labeled(part.texts, classes("spans", [marked(t) for t in part.texts], 2))
+        Labeled(part.texts, classes("spans", [marked(t) for t in part.texts], 2), part.domains)
         for part in (stage.pool, stage.test)
     ]
     tagged = replace(stage, labels=["animal", "sum"], pool=parts[0], test=parts[1])

@@ -43,4 +43,8 @@ def run(held: Held) -> None:
             mode=args["mode"],
             round=args["round"],
         )
+        for quota in now.quotas:
+            if quota.domain is not None and not quota.among.any():
+                words = f"no text of the pool has the domain {quota.domain!r}: its quota goes to the others"
+                events.warn(connection, campaign.id, words)
         jobs.hint(connection, campaign.id, "sync")

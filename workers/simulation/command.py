@@ -1,5 +1,6 @@
 """The verb `postil simulate`: runs a plan with a progress bar, and writes curves.json, table.md and plot.html."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -8,12 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from service import quotas
 from service.errors import Invalid
 from service.measure.intervals import Interval
 from service.records import HEADLINES
 from workers.simulation import plot, report
 from workers.simulation.plan import Plan, digest, keep, runs
-from workers.simulation.replay import METRICS
+from workers.simulation.replay import METRICS, WORST
 from workers.simulation.report import Curve
 from workers.simulation.simulation import Inputs, simulate
 
@@ -44,13 +46,15 @@ def run(
     overlap: int = 1,
     consensus: str = "model",
     second_opinions: float = 0.2,
+    weak_share: float = 0.0,
+    quota: Sequence[str] = (),
 ) -> None:
     """As the verb's options say; raises Invalid or Conflict."""
     if problem not in METRICS:
         raise Invalid(f"--problem {problem!r} is none of {', '.join(METRICS)}", "problem")
     metric = metric or HEADLINES[problem]
-    if metric not in METRICS[problem]:
-        raise Invalid(f"--metric {metric!r} is none of {', '.join(METRICS[problem])}", "metric")
+    if metric not in (metrics := METRICS[problem] + WORST):
+        raise Invalid(f"--metric {metric!r} is none of {', '.join(metrics)}", "metric")
     for file in (data, test):
         if not file.is_file():
             raise Invalid(f"{file} is no file", "data")
@@ -72,6 +76,8 @@ def run(
         overlap,
         consensus,  # type: ignore[arg-type]
         second_opinions,
+        weak_share,
+        quotas.read(quota),
     )
     plan.check()
     wanted = runs([name.strip() for name in strategy.split(",")], seeds, problem)

@@ -6,6 +6,7 @@ from typing import get_args
 
 import msgspec
 
+from service import quotas
 from service.errors import Conflict, Invalid
 from service.records import Consensus
 from strategies import registry
@@ -39,6 +40,8 @@ class Plan(msgspec.Struct, frozen=True):
     overlap: int = 1
     consensus: Consensus = "model"
     second_opinions: float = 0.2
+    weak_share: float = 0.0
+    quotas: dict[str, float] = {}
 
     def check(self) -> None:
         """Raises Invalid for numbers that make no campaign."""
@@ -65,6 +68,7 @@ class Plan(msgspec.Struct, frozen=True):
             raise Invalid(
                 f"--second-opinions {self.second_opinions} is not within 0 and 0.9", "second_opinions"
             )
+        quotas.check(self.quotas, self.weak_share)
         if not 0 <= self.random_share <= 0.9:
             raise Invalid(f"--random-share {self.random_share} is not within 0 and 0.9", "random_share")
         if not 0 <= self.holdout <= 10_000:

@@ -12,10 +12,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from service import audit
+from service import audit, quotas
 from service.exam import Truth
+from service.groups import Weakest
 from service.measure import multi_label, single_label, spans
 from service.predictions import ADAPTER, Spans
+from service.quotas import Quota
 from service.records import Campaign, Place
 from service.rounds.decide import Mode
 from service.store.campaigns import NewCampaign
@@ -29,7 +31,7 @@ from workers.recipe import Recipe
 from workers.simulation.labeled import Labeled
 from workers.simulation.plan import Plan, Run
 from workers.simulation.signals import Signals
-from workers.situation import HOLD_OUT, MOST_ANSWERS, TRAIN, Pool, Scores, Situation, zones
+from workers.situation import HOLD_OUT, MOST_ANSWERS, TRAIN, Pool, Scores, Situation, of_class, zones
 from workers.tagger import Tagger
 
 SUSPECTS = 50
@@ -40,6 +42,8 @@ METRICS = {
     "spans": ("f1", "precision", "recall"),
     "multi_label": ("macro_f1", "micro_f1", "subset_accuracy", "log_loss", "ece"),
 }
+WORST = ("worst_domain", "worst_class")
+"""The lowest headline metric of a domain and F1 of a class, of those with FEWEST test examples; 0 where none has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +66,11 @@ class Stage:
 def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dict[str, Any]]:
     """A point of the curve for each number of labels of the plan.
 
-    Keys: strategy, seed, labels (answers), examples, the problem's METRICS on the test set, train_s, score_s, select_s
-    (seconds), `learner` (what it saw), `annotators` (how often each is taken to be right), `noise` (of the labels that
-    train: what is taken to be wrong, with its interval, and what is), `suspicion` (of the SUSPECTS labels least likely
-    to be right, the share that is wrong; None while there are not twice as many), and what `Signals` says, of the
-    hold-out where the plan has one, else of the test set.
+    Keys: strategy, seed, labels (answers), examples, the problem's METRICS and WORST on the test set, and `domains`
+    (its headline metric by domain); train_s, score_s, select_s (seconds), `learner` (what it saw), `annotators` (how
+    often each is taken to be right), `noise` (of the labels that train: what is taken to be wrong, with its interval,
+    and what is), `suspicion` (of the SUSPECTS labels least likely to be right, the share that is wrong; None while
+    there are not twice as many), and what `Signals` says, of the hold-out where the plan has one, else of the test set.
     """
     campaign = _campaign(stage, plan, run)
     asked = _Asked(stage, plan, _situation(stage, campaign, plan), run)
@@ -106,11 +110,13 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
             signals.add(len(taught), int(taught.control.sum()), places, made.models, made.thresholds)
             said = signals.told(asked.known)
             asked.now.behind = said["behind"]
+            asked.now.quotas = _quotas(stage, campaign, asked.now, said["weakest"])
             yield {
                 "strategy": run.strategy,
                 "seed": run.seed,
                 "labels": len(asked),
                 **metrics(plan.problem, len(stage.labels), made, stage.test.classes),
+                **signals.worst(Truth("test", asked.test, asked.domains)),
                 "train_s": round(made.train_seconds, 3),
                 "score_s": round(score_s, 3),
                 "select_s": round(select_s, 3),
@@ -144,14 +150,22 @@ class _Asked:
         self.weight = np.ones(len(stage.pool), np.float32)
         self.accuracy: list[float] = []
         self.test = {Place(TEST, at): coded(plan.problem, one) for at, one in enumerate(stage.test.classes)}
+        self.domains = {
+            Place(shard, at): one
+            for shard, part in ((TEST, stage.test), (POOL, stage.pool))
+            for at, one in enumerate(part.domains)
+            if one is not None
+        }
 
     def __len__(self) -> int:
         return len(self.votes)
 
     @property
     def known(self) -> Truth:
+        if not self.plan.holdout:
+            return Truth("test", self.test, self.domains)
         held = {Place(POOL, at): coded(self.plan.problem, self.value[at]) for at in self.holdout}
-        return Truth("hold-out", held) if self.plan.holdout else Truth("test", self.test)
+        return Truth("hold-out", held, self.domains)
 
     def answer(self, picks: Sequence[selection.Pick]) -> None:
         """Everybody is asked by chance, a second opinion is somebody else's."""
@@ -257,6 +271,8 @@ def _campaign(stage: Stage, plan: Plan, run: Run) -> Campaign:
         overlap=plan.overlap,
         consensus=plan.consensus,
         second_opinions=plan.second_opinions,
+        weak_share=plan.weak_share,
+        quotas=plan.quotas,
     )
     nothing = {field.name: None for field in msgspec.structs.fields(Campaign)}
     begun = {
@@ -331,6 +347,15 @@ def _situation(stage: Stage, campaign: Campaign, plan: Plan) -> Situation:
         zone=zones(drawn, campaign.random_share, campaign.holdout_size),
         near=np.zeros(n, np.bool_),
         holdout_room=campaign.holdout_size,
+        quotas=quotas.named(campaign.quotas, stage.pool.of_domain),
+    )
+
+
+def _quotas(stage: Stage, campaign: Campaign, now: Situation, found: dict[str, Any]) -> list[Quota]:
+    """Of the next selection; `found` is what `Signals` say of the weakest."""
+    by = stage.pool.of_domain
+    return quotas.named(campaign.quotas, by) + quotas.weakest(
+        campaign.weak_share, msgspec.convert(found, Weakest), by, of_class(campaign, now.scores, now.pool)
     )
 
 

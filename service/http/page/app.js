@@ -3,6 +3,7 @@
 import { ApiError, campaignPath, download, follow, get, patch, post, session, signIn, signOut } from "./api.js";
 import { draw, sentences } from "./chart.js";
 import { capital, el, link, metric, number, percent, points, seconds, time } from "./dom.js";
+import { groupRows, named } from "./groups.js";
 import { signs } from "./signs.js";
 
 const main = document.getElementById("main");
@@ -126,8 +127,8 @@ async function showCampaign(id, signal) {
   const path = campaignPath(id);
   const ask = (what) => get(`${path}${what}`, signal);
   const again = (what) => get(`${path}${what}`, signal, 1); // `calm` waits for longer than that after what happened
-  const [campaign, { rounds }, learning, queue, { jobs }, log, people, disputed, { audit }] = await Promise.all(
-    ["", "/rounds", "/curve", "/queue", "/jobs", "/events?follow=false", "/annotators", "/disagreements?limit=50", "/audit"].map(ask),
+  const [campaign, { rounds }, learning, groups, queue, { jobs }, log, people, disputed, { audit }] = await Promise.all(
+    ["", "/rounds", "/curve", "/curve/groups", "/queue", "/jobs", "/events?follow=false", "/annotators", "/disagreements?limit=50", "/audit"].map(ask),
   );
   document.title = `${campaign.name} · Postil`;
   const parts = campaignParts(campaign, signal);
@@ -137,6 +138,7 @@ async function showCampaign(id, signal) {
   parts.notices(campaign);
   parts.curve(known);
   parts.rounds(known);
+  parts.groups(groups);
   parts.queue(queue.tasks);
   parts.jobs(jobs.filter((job) => job.kind !== "sync" || job.progress || job.error));
   parts.log(log.events);
@@ -144,7 +146,14 @@ async function showCampaign(id, signal) {
   parts.audit(audit);
 
   const refresh = {
-    curve: calm(async () => { known.learning = await again("/curve"); known.curve = known.learning.points; parts.curve(known); parts.rounds(known); }, signal),
+    curve: calm(async () => {
+      const [learned, found] = await Promise.all(["/curve", "/curve/groups"].map(again));
+      known.learning = learned;
+      known.curve = learned.points;
+      parts.curve(known);
+      parts.rounds(known);
+      parts.groups(found);
+    }, signal),
     measured: calm(async () => refresh.curve(), signal, MEASURED_EVERY_MS),
     rounds: calm(async () => { known.rounds = (await again("/rounds")).rounds; parts.rounds(known); }, signal),
     queue: calm(async () => parts.queue((await again("/queue")).tasks), signal),
@@ -204,6 +213,8 @@ function campaignParts(campaign) {
   const jobs = el("ul", { class: "jobs" });
   const answers = el("dl", { class: "counts" });
   const rounds = el("tbody", {});
+  const weakest = el("div", { class: "summary" });
+  const groups = el("tbody", {});
   const audit = el("div", {});
   const auditNow = el("button", { type: "button", class: "plain small" }, "Look now");
   const annotators = el("tbody", {});
@@ -267,6 +278,17 @@ function campaignParts(campaign) {
             "table", {},
             el("thead", {}, el("tr", {}, ...["Round", "State", capital(metric(campaign.headline)), "Since before", "Trained on", "Labels", "Log. regression", "Training", "Scoring", "Adapter"].map((name) => el("th", { scope: "col" }, name)))),
             rounds,
+          ),
+        ),
+      ),
+      el(
+        "section", { class: "card wide" }, el("h2", {}, "Domains and classes, the weakest first"), weakest,
+        el(
+          "div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Domains and classes" },
+          el(
+            "table", {},
+            el("thead", {}, el("tr", {}, ...["", "Name", "Score", "Examples", "Of the examples", "Of the errors", "Precision", "Recall"].map((name) => el("th", { scope: "col" }, name)))),
+            groups,
           ),
         ),
       ),
@@ -343,6 +365,12 @@ function campaignParts(campaign) {
     const byRound = new Map(curve.map((point) => [point.round, point]));
     rounds.replaceChildren(...[...list].reverse().map((round) => roundRow(round, byRound.get(round.number), fetchFile, campaign)));
     if (!list.length) rounds.append(el("tr", {}, el("td", { colspan: "10", class: "text empty" }, `The first round begins when ${number(campaign.round_size)} labels have come.`)));
+  };
+
+  parts.groups = (found) => {
+    weakest.replaceChildren(...named(found).map((text) => el("p", {}, text)));
+    groups.replaceChildren(...groupRows(found));
+    if (!groups.children.length) groups.append(el("tr", {}, el("td", { colspan: "8", class: "text empty" }, "Known after the first round, once some labels measure.")));
   };
 
   parts.people = ({ annotators: list, alpha, review }, { total, disagreements: some }) => {
