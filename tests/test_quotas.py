@@ -7,6 +7,14 @@ from service import quotas
 from service.errors import Invalid
 from service.groups import Group, Weak, Weakest
 from service.measure.intervals import Interval
+from service.records import Example
+from service.store import campaigns, events, jobs, selections
+from service.store.campaigns import NewCampaign
+from service.store.jobs import NewJob
+from tests.filling import fill, seal
+from workers.context import Context
+from workers.held import Held
+from workers.jobs import select
 
 ALL = np.ones(3, np.bool_)
 NONE = Weak(None, None, "nothing measures yet")
@@ -69,3 +77,29 @@ def test_the_weakest_domain_else_class() -> None:
         assert quotas.weakest(0.3, found, domain, of_class) == []
     assert quotas.weakest(0.3, Weakest(None, weak("b")), domain, None) == []
     assert quotas.weakest(0.0, Weakest(weak("law"), weak("b")), domain, of_class) == []
+
+
+def test_a_domain_that_no_text_has_is_told_once(context: Context) -> None:
+    """And the reason that is written down names the quota."""
+    shares = {"law": 0.5, "low": 0.5}
+    with context.database.transaction() as connection:
+        id_ = campaigns.create(
+            connection, NewCampaign("one", ["a", "b"], "none", random_share=0.0, quotas=shares)
+        ).id
+        pool = [Example(f"text {chr(97 + at)}", domain=["law", "web"][at % 2]) for at in range(20)]
+        fill(connection, context.files, id_, pool)
+        seal(connection, context.files, id_)
+    for batch in (1, 2):
+        with context.database.transaction() as connection:
+            args = {"round": 0, "batch": batch, "count": 4, "mode": "random"}
+            jobs.add(connection, NewJob(id_, f"test:{batch}", "select", f"test-{id_}", args))
+            claim = jobs.claim(connection, f"test-{id_}", "test")
+        assert claim is not None
+        with Held(context, claim) as held:
+            select.run(held)
+    with context.database.reading() as connection:
+        told = [one["data"] for one in events.since(connection, id_, 0) if one["kind"] == "warning"]
+        asked = selections.in_states(connection, id_, ["chosen"])
+    assert told == [{"text": "no text of the pool has the domain 'low': its quota goes to the others"}]
+    law = [row for row in asked if row.reason == "Quota of domain 'law': random draw"]
+    assert (len(asked), len(law), {row.domain for row in law}) == (8, 4, {"law"})
