@@ -1,7 +1,7 @@
 """Groups of the examples that measure, domains and classes: how well a model does on each, and on which worst.
 
 The worst is cautiously named. Of few examples a low score is often bad luck, so each score is drawn towards that of
-the whole as if FEWEST more examples had been measured that were answered as well as all are, and the lowest one counts
+the whole as if PRIOR more examples had been measured that were answered as well as all are, and the lowest one counts
 (shrinkage: Efron and Morris: Data Analysis Using Stein's Estimator, 1975; of shares it is the posterior mean under a
 beta prior). The lowest upper end of an interval would often name the largest group, whose interval is narrow.
 """
@@ -19,8 +19,10 @@ from service.measure import intervals, scores
 from service.measure.intervals import RESAMPLES, Interval
 from service.predictions import ADAPTER
 
-FEWEST = 10
+FEWEST = 5
 """Examples that a group is measured on, or nothing is said of it."""
+PRIOR = 10
+"""Examples that the score of the whole counts as."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -156,8 +158,8 @@ def classes(sat: Exam, labels: Sequence[str]) -> list[Class]:
 
 
 def shrunk(score: float, n: int, whole: float) -> float:
-    """A score on n examples, drawn towards that of the whole as FEWEST more examples would draw it."""
-    return (n * score + FEWEST * whole) / (n + FEWEST)
+    """A score on n examples, drawn towards that of the whole as PRIOR more examples would draw it."""
+    return (n * score + PRIOR * whole) / (n + PRIOR)
 
 
 def _weakest(sat: Exam, of_domains: Sequence[Group], of_classes: Sequence[Class]) -> Weakest:

@@ -79,9 +79,9 @@ def test_of_few_examples_a_low_score_is_not_taken_at_its_word(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("numbers", "reason"),
     [
-        ({"a": (9, 1), "b": (9, 1)}, "0 of 2 domains have 10 examples that measure"),
-        ({"a": (50, 1), "b": (9, 1)}, "1 of 2 domains has 10 examples that measure"),
-        ({"a": (50, 1)}, "1 of 1 domains has 10 examples that measure"),
+        ({"a": (4, 1), "b": (4, 1)}, "0 of 2 domains have 5 examples that measure"),
+        ({"a": (50, 1), "b": (4, 1)}, "1 of 2 domains has 5 examples that measure"),
+        ({"a": (50, 1)}, "1 of 1 domains has 5 examples that measure"),
     ],
 )
 def test_none_is_named_where_there_is_nothing_to_compare(
@@ -93,7 +93,7 @@ def test_none_is_named_where_there_is_nothing_to_compare(
     assert found.domain.reason is not None
     assert found.domain.reason.startswith(reason)
     assert found.class_.reason is not None
-    assert found.class_.reason.startswith("1 of 2 classes has 10")
+    assert found.class_.reason.startswith("1 of 2 classes has 5")
 
 
 def test_nothing_measures_and_no_domains(tmp_path: Path) -> None:
