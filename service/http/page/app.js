@@ -287,7 +287,7 @@ function campaignParts(campaign) {
           "div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Domains and classes" },
           el(
             "table", {},
-            el("thead", {}, el("tr", {}, ...["", "Name", "Score", "Examples", "Of the examples", "Of the errors", "Precision", "Recall"].map((name) => el("th", { scope: "col" }, name)))),
+            el("thead", {}, el("tr", {}, ...["", "Name", "Score", "Examples", "Of the examples", "Of the errors", "Precision", "Recall"].map((name, at) => el("th", { scope: "col", class: at < 2 ? "text" : null }, name)))),
             groups,
           ),
         ),
