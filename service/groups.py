@@ -173,7 +173,7 @@ def _weak(among: Sequence[Group], whole: float | None, what: str) -> Weak:
         return Weak(None, whole, "nothing measures yet")
     if len(measured) < 2 or whole is None:
         words = f"{len(measured)} of {len(among)} {what} {'has' if len(measured) == 1 else 'have'} {FEWEST} examples"
-        return Weak(None, whole, f"{words} that measure, and it takes two such to compare")
+        return Weak(None, whole, f"{words} that measure or more, and it takes two such to compare")
     one = _by_weakness(measured, whole)[0]
     return Weak(Group(one.name, one.n, one.score, one.share, one.errors), whole, None)
 
