@@ -17,6 +17,9 @@ from service.records import Campaign, Place
 from service.store import labels, rounds, selections
 from service.store.schema import annotation
 
+MOST_ANSWERS = 5
+"""Of one example, second opinions among them: what so many cannot settle, one more will not."""
+
 
 class Then(msgspec.Struct, frozen=True):
     """What a round took a person for."""
@@ -154,6 +157,17 @@ def _review(connection: Connection, campaign: Campaign, units: dict[Place, dict[
     now = {Place(row.shard, row.row): row.value for row in labels.current(connection, campaign.id)}
     changed = sum(now.get(place) != next(iter(units[place].values())) for place in answered)
     return Review(len(asked), len(answered), intervals.share(changed, len(answered)))
+
+
+def askable(connection: Connection, campaign: Campaign) -> set[Place]:
+    """Answered examples about which somebody else may be asked; none where nobody else is at work."""
+    everybody = len(annotations.annotators(connection, campaign.id))
+    if everybody < 2:
+        return set()
+    numbers = annotations.numbers(connection, campaign.id)
+    closed = selections.in_states(connection, campaign.id, ["answered"])
+    answered = {Place(row.shard, row.row) for row in closed}
+    return {place for place in answered if numbers.get(place, 0) < min(everybody, MOST_ANSWERS)}
 
 
 def disagreements(connection: Connection, campaign: Campaign, page: str | None, limit: int) -> Disagreements:

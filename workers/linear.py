@@ -242,6 +242,13 @@ def _held(
 
 def _regression(lesson: Lesson, names: bool, rows: Rows | None = None, labels: Rows | None = None) -> Head:
     """Logistic regression on the lesson, with the names and pseudo-labeled rows of the corpus where given."""
+    return Head(*lesson.objective.regression(*examples(lesson, names, rows, labels), lesson.classes))
+
+
+def examples(
+    lesson: Lesson, names: bool, rows: Rows | None = None, labels: Rows | None = None
+) -> tuple[Floats, Labels, Floats]:
+    """(points, labels, weights) of the lesson, then of the names and of pseudo-labeled rows of the corpus, if given."""
     points, classes, weights = [lesson.points(np.arange(len(lesson.rows)))], [lesson.labels], [lesson.weights]
     if names and lesson.corpus.names is not None:
         points.append(lesson.corpus.names.base.astype(np.float32))
@@ -251,11 +258,7 @@ def _regression(lesson: Lesson, names: bool, rows: Rows | None = None, labels: R
         points.append(lesson.corpus.base[rows].astype(np.float32))
         classes.append(labels)
         weights.append(np.ones(len(rows), np.float32))
-    return Head(
-        *lesson.objective.regression(
-            np.concatenate(points), np.concatenate(classes), np.concatenate(weights), lesson.classes
-        )
-    )
+    return np.concatenate(points), np.concatenate(classes), np.concatenate(weights)
 
 
 def _folds(members: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> Rows:

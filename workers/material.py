@@ -9,18 +9,37 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row
 
+from service import answers
 from service.files import Files
 from service.pool import pool, shards
 from service.records import Campaign, Place
 from service.store import rounds, selections
 from workers import encodings, situation
+from workers.coding import classes
 from workers.corpus import Corpus, words
 from workers.encoder import Encoder
 from workers.situation import Pool
 from workers.tokens import Tokens, concat
+from workers.turn import Labels
 
 UNLABELED_ROWS = 10_000
 """Texts of the pool that the learner looks at without a label, beside the labeled ones."""
+PROPAGATED = 0.5
+"""Weight of a label that a near-duplicate passes on, beside its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """What trains out of a snapshot of labels: n examples, first those with a label of their own."""
+
+    places: list[Place]
+    rows: list[Row[Any]]
+    """(n,) the label of each."""
+    given: int
+    """How many have one of their own; the others repeat one of those."""
+    near_measured: int
+    """Labels that do not train, being like a text that measures."""
+    labels: Labels
 
 
 @dataclass(frozen=True)
@@ -72,6 +91,27 @@ class Material:
         at = self.whole.positions([Place(row.shard, row.row) for row in train])
         usable = [row for row, bad in zip(train, self.forbidden[at], strict=True) if not bad]
         return usable, len(train) - len(usable)
+
+    def lessons(self, known: Sequence[Row[Any]]) -> Lessons:
+        """In the order in which `corpus` has their `places`."""
+        usable, near_measured = self.train(known)
+        repeats = self.repeats(usable)
+        rows = usable + [row for _, row in repeats]
+        code = answers.coder(self.campaign.problem, self.campaign.labels)
+        shares = np.repeat([1.0, PROPAGATED], [len(usable), len(repeats)])
+        control = [row.role == "control" and row.source == "annotation" for row in usable]
+        return Lessons(
+            [Place(row.shard, row.row) for row in usable] + [place for place, _ in repeats],
+            rows,
+            len(usable),
+            near_measured,
+            Labels(
+                np.arange(len(rows)),
+                classes(self.campaign.problem, [code(row.value) for row in rows], len(self.campaign.labels)),
+                (shares * [row.weight for row in rows]).astype(np.float32),
+                np.array(control + [False] * len(repeats), np.bool_),
+            ),
+        )
 
     def repeats(self, labeled: list[Row[Any]]) -> list[tuple[Place, Row[Any]]]:
         """Examples without a label that repeat a labeled one, and its label, where the campaign passes them on."""

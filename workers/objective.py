@@ -12,6 +12,7 @@ from scipy.optimize import minimize_scalar
 from workers import baseline
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Labels = NDArray[Any]
 
@@ -44,6 +45,14 @@ class Objective(Protocol):
         """(n,) log loss of each text; of several labels their mean."""
         ...
 
+    def free(self, members: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(C,) which classes `regression` has parameters for, of labels with these `members` (n, C)."""
+        ...
+
+    def curved(self, probabilities: Doubles, moved: Doubles) -> Doubles:
+        """(n, C) how far probabilities go, to first order, where logits are moved by so much (n, C)."""
+        ...
+
 
 class OneClass:
     """Softmax and cross-entropy."""
@@ -66,6 +75,18 @@ class OneClass:
         right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
         found: NDArray[np.float64] = -np.log(np.maximum(right, SMALLEST))
         return found
+
+    def free(self, members: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        seen: NDArray[np.bool_] = np.array(members.any(axis=0))
+        # Of two classes the second has all parameters, and of one there is nothing to learn (workers.baseline).
+        if seen.sum() < 3:
+            seen[np.flatnonzero(seen)[:1]] = False
+        return seen
+
+    def curved(self, probabilities: Doubles, moved: Doubles) -> Doubles:
+        mean = (probabilities * moved).sum(axis=1, keepdims=True)
+        made: Doubles = probabilities * (moved - mean)
+        return made
 
 
 class SeveralLabels:
@@ -90,6 +111,14 @@ class SeveralLabels:
         each = -np.log(np.maximum(np.where(labels, p, 1 - p), SMALLEST))
         mean: NDArray[np.float64] = each.mean(axis=1)
         return mean
+
+    def free(self, members: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        some: NDArray[np.bool_] = np.any(members, axis=0) & ~np.all(members, axis=0)
+        return some
+
+    def curved(self, probabilities: Doubles, moved: Doubles) -> Doubles:
+        made: Doubles = probabilities * (1 - probabilities) * moved
+        return made
 
 
 OBJECTIVES: dict[str, Objective] = {"single_label": OneClass(), "multi_label": SeveralLabels()}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row
 
-from service import annotations, answers, curve, groups, quotas
+from service import answers, curve, groups, people, quotas
 from service.files import Files
 from service.pool import pool, repeats, shards
 from service.pool.text import draws
@@ -27,8 +27,6 @@ from workers.encodings import COMMITTEE, CONFIDENCE, SPANS, TOKEN_UNCERTAINTY
 Positions = NDArray[np.int64]
 BEYOND = 1e38
 """No number of the pool that is greater counts as one."""
-MOST_ANSWERS = 5
-"""Of one example, second opinions among them: what so many cannot settle, one more will not."""
 HOLD_OUT, CONTROL, TRAIN = 0, 1, 2
 """Zones: which role the draw of an example's text allows."""
 _NONE = np.empty(0, dtype=np.int64)
@@ -373,13 +371,7 @@ def _doubt(
 ) -> NDArray[np.float64]:
     """Of labels that train and that somebody is there to be asked about who was not yet."""
     found = np.zeros(len(whole.numbers))
-    people = len(annotations.annotators(connection, campaign.id))
-    if not campaign.second_opinions or people < 2:
-        return found
-    numbers = annotations.numbers(connection, campaign.id)
-    closed = selections.in_states(connection, campaign.id, ["answered"])
-    answered = {Place(row.shard, row.row) for row in closed}
-    left = {place for place in answered if numbers.get(place, 0) < min(people, MOST_ANSWERS)}
+    left = people.askable(connection, campaign) if campaign.second_opinions else set()
     asked = [
         row
         for row in known

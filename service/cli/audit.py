@@ -1,18 +1,14 @@
 """The verb `postil audit`: what a pool and its labels are like, and what that advises."""
 
-import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from service.cli import waiting
 from service.cli.connect import connect
 from service.cli.output import AsJson, print_json
 from service.errors import PostilError
 
-if TYPE_CHECKING:
-    from service.cli.client import Api
-
-POLL_S = 0.5
 SHOWN, TEXT_CHARS = 5, 90
 
 Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
@@ -25,7 +21,9 @@ def audit(
 ) -> None:
     """Look at a pool and its labels: duplicates, outliers, balance, agreement, noise; and what to do about it."""
     with connect() as api:
-        found = api.audit(campaign)["audit"] if last else _made(api, campaign)
+        if not last:
+            waiting.done("audit", api.begin_audit(campaign)["id"], lambda: api.audit(campaign))
+        found = api.audit(campaign)["audit"]
     if found is None:
         raise PostilError(f"no audit is done yet: `postil audit {campaign}` makes one")
     if json:
@@ -69,24 +67,6 @@ def lines(audit: dict[str, Any]) -> list[str]:
         )
     made += [f"Advice: {one['what']}. {one['why'][0].upper()}{one['why'][1:]}." for one in audit["advice"]]
     return made
-
-
-def _made(api: "Api", campaign: str) -> dict[str, Any] | None:
-    """Ask for one and wait for it."""
-    from rich.console import Console
-
-    mine = api.begin_audit(campaign)["id"]
-    with Console(stderr=True).status("audit: waiting for a worker") as status:
-        while True:
-            found = api.audit(campaign)
-            job = found["job"]
-            if job is None or job["id"] != mine:
-                return found["audit"]
-            if job["state"] == "failed":
-                raise PostilError(f"the audit failed: {job['error']}")
-            if job["progress"]:
-                status.update(job["progress"]["doing"])
-            time.sleep(POLL_S)
 
 
 def _texts(texts: list[dict[str, Any]]) -> list[str]:

@@ -17,6 +17,7 @@ from service.cli.views import (
     Curve,
     Disagreements,
     Groups,
+    InfluenceView,
     IssuedToken,
     Job,
     LabelChange,
@@ -24,6 +25,7 @@ from service.cli.views import (
     LogEvent,
     People,
     Receipt,
+    Reviewed,
     Round,
     Token,
 )
@@ -143,6 +145,17 @@ class Api:
     def audit(self, campaign: str) -> AuditView:
         """The newest, and the job of one that is being made."""
         return cast(AuditView, self._get(f"{_path(campaign)}/audit"))
+
+    def begin_influence(self, campaign: str) -> Job:
+        return cast(Job, self._send("POST", f"{_path(campaign)}/influence").json())
+
+    def influence(self, campaign: str) -> InfluenceView:
+        """The newest, and the job of one that is being worked out."""
+        return cast(InfluenceView, self._get(f"{_path(campaign)}/influence"))
+
+    def review(self, campaign: str, n: int) -> Reviewed:
+        """Have somebody else asked about the `n` most harmful labels."""
+        return cast(Reviewed, self._send("POST", f"{_path(campaign)}/influence/review", json={"n": n}).json())
 
     def annotators(self, campaign: str) -> People:
         return cast(People, self._get(f"{_path(campaign)}/annotators"))

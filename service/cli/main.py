@@ -13,6 +13,7 @@ from service.cli import (
     campaign,
     demo,
     export,
+    influence,
     labels,
     people,
     plugins,
@@ -41,6 +42,7 @@ app.add_typer(pool.labels_app, name="labels")
 app.command("watch")(watch.watch)
 app.command("curve")(watch.curve)
 app.command("audit")(audit.audit)
+app.command("influence")(influence.influence)
 app.command("annotators")(people.annotators)
 app.command("disagreements")(people.disagreements)
 app.command("export")(export.export)

@@ -63,16 +63,16 @@ def disagreements(
         sure = "" if one["probability"] is None else f" (right with {one['probability']:.0%})"
         text = one["text"].replace("\n", " ")
         print(f"{one['id']}: {text[:TEXT_CHARS]}{'…' if len(text) > TEXT_CHARS else ''}")
-        print(f"  believed: {_said(one['believed'])}{sure}{', one more is asked' if one['waits'] else ''}")
+        print(f"  believed: {said(one['believed'])}{sure}{', one more is asked' if one['waits'] else ''}")
         for given in one["answers"]:
-            print(f"  {given['annotator'] or 'unknown'}: {_said(given['answer'])}")
+            print(f"  {given['annotator'] or 'unknown'}: {said(given['answer'])}")
         if one["url"]:
             print(f"  {one['url']}")
     if found["total"] > len(shown):
         print(f"… and {found['total'] - len(shown):,} more: --limit")
 
 
-def _said(answer: Any) -> str:
+def said(answer: Any) -> str:
     """An answer in one line."""
     if isinstance(answer, str):
         return answer

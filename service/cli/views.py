@@ -277,3 +277,36 @@ class AuditView(TypedDict):
     job: Job | None
     audit: dict[str, Any] | None
     """As in `service.audit.Audit`."""
+
+
+class Told(TypedDict):
+    id: str
+    text: str
+    label: Any
+    annotators: list[int | None]
+    influence: float
+    url: str | None
+    waits: bool
+    changed: bool
+
+
+class Influence(TypedDict):
+    round: int
+    labels: int
+    measured_on: str
+    measured: int
+    log_loss: float
+    meaning: str
+    harmful: list[Told]
+    helpful: list[Told]
+
+
+class InfluenceView(TypedDict):
+    job: Job | None
+    influence: Influence | None
+
+
+class Reviewed(TypedDict):
+    asked: int
+    reason: str | None
+    caveat: str

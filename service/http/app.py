@@ -16,6 +16,7 @@ from service.http import (
     events,
     export,
     health,
+    influences,
     labels,
     openapi,
     page,
@@ -83,6 +84,9 @@ ENDPOINTS = (
     Endpoint("GET", f"{C}/disagreements", people.disagreements),
     Endpoint("POST", f"{C}/audit", audits.begin, status=202),
     Endpoint("GET", f"{C}/audit", audits.show),
+    Endpoint("POST", f"{C}/influence", influences.begin, status=202),
+    Endpoint("GET", f"{C}/influence", influences.show),
+    Endpoint("POST", f"{C}/influence/review", influences.review),
     Endpoint("GET", f"{C}/jobs", queue.list_jobs),
     Endpoint(
         "GET",

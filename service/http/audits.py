@@ -15,11 +15,7 @@ KIND, QUEUE = "audit", "gpu"
 def begin(api: Api, c: str) -> JobView:
     """Have one made, of the campaign as it is; one at a time."""
     with api.changing(c) as (connection, campaign):
-        before = jobs.of_kind(connection, campaign.id, KIND)
-        number = 1 + int(before[-1].key.partition(":")[2]) if before else 1
-        key = f"{KIND}:{number}"
-        jobs.add(connection, jobs.NewJob(campaign.id, key, KIND, QUEUE, slot=KIND, priority=8))
-        return job_view(jobs.of_kind(connection, campaign.id, KIND)[-1])
+        return job_view(jobs.ask(connection, campaign.id, KIND, QUEUE))
 
 
 def show(api: Api, c: str) -> AuditView:

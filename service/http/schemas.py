@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from service.audit import Audit
+from service.influence import MOST, Influence
 from service.pool.pool import Receipt
 from service.records import Access, Consensus, NearDuplicates, Role
 from service.store.campaigns import NewCampaign
@@ -291,6 +292,20 @@ class AuditView(msgspec.Struct, frozen=True):
 
     job: JobView | None
     audit: Audit | None
+
+
+class InfluenceView(msgspec.Struct, frozen=True):
+    """The newest influence, null where none is known; and the job that works it out or failed to, null where it is
+    done."""
+
+    job: JobView | None
+    influence: Influence | None
+
+
+class ReviewBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of how many labels somebody else is to be asked: the most harmful ones."""
+
+    n: Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 
 
 class Event(msgspec.Struct, frozen=True):

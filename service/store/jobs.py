@@ -81,6 +81,14 @@ def add(connection: Connection, new: NewJob) -> bool:
     )
 
 
+def ask(connection: Connection, campaign: str, kind: str, queue: str) -> Row[Any]:
+    """Have a job done that people ask for, one at a time: the new one, or the one that is not done yet."""
+    before = of_kind(connection, campaign, kind)
+    number = 1 + int(before[-1].key.partition(":")[2]) if before else 1
+    add(connection, NewJob(campaign, f"{kind}:{number}", kind, queue, slot=kind, priority=8))
+    return of_kind(connection, campaign, kind)[-1]
+
+
 def claim(connection: Connection, queue: str, owner: str, lease_s: float = LEASE_S) -> Claim | None:
     """Take the best ready job of a queue: by priority, then the campaign that was served longest ago, then age."""
     served = (

@@ -103,6 +103,7 @@ def test_bodies_queries_and_headers(document: dict[str, Any]) -> None:
         "/annotators",
         "/disagreements",
         "/audit",
+        "/influence",
     ],
 )
 def test_answers_are_as_described(served: Served, filled: str, document: dict[str, Any], path: str) -> None:

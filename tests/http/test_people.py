@@ -4,9 +4,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
-from service import audit
+from service import audit, influence
+from service.influence import Effect, Found
 from service.measure import intervals
 from service.measure.intervals import wilson
 from service.records import Place
@@ -171,3 +172,43 @@ def finish(served: Served, campaign: str) -> None:
         newest = jobs.of_kind(connection, campaign, "audit")[-1]
         ended = {"state": "done", "result": msgspec.to_builtins(found)}
         connection.execute(update(job).where(job.c.id == newest.id).values(**ended))
+
+
+def test_influence_is_refused_worked_out_and_reviewed(served: Served, filled: str) -> None:
+    """The filled campaign has one annotator, and rows 160 and on train."""
+    c = served.campaign(labels=["a", "b"])["id"]
+    assert get(served, c, "/influence") == {"job": None, "influence": None}
+    refused = served.http.post(f"/v1/campaigns/{c}/influence")
+    assert (refused.status_code, "no adapter yet" in refused.json()["detail"]) == (409, True)
+    assert served.http.post(f"/v1/campaigns/{c}/influence/review", json={"n": 0}).status_code == 422
+    begun = served.http.post(f"/v1/campaigns/{filled}/influence")
+    assert (begun.status_code, begun.json()["kind"], begun.json()["queue"]) == (202, "influence", "gpu")
+    assert served.http.post(f"/v1/campaigns/{filled}/influence").json() == begun.json()
+    harmful = [Effect(0, 160, "doc-160", "text", "networking", -0.02)]
+    helpful = [Effect(0, 161, "doc-161", "text", "numbers", 0.0123)]
+    result = Found(1e9, 5, 300, "hold-out", 80, 0.8, harmful, helpful)
+    with served.api.database.transaction() as connection:
+        newest = jobs.of_kind(connection, filled, "influence")[-1]
+        ended = {"state": "done", "result": msgspec.to_builtins(result)}
+        connection.execute(update(job).where(job.c.id == newest.id).values(**ended))
+    found = get(served, filled, "/influence")
+    assert found["job"] is None
+    (worst,) = found["influence"]["harmful"]
+    assert worst == {
+        "id": "doc-160",
+        "text": "text",
+        "label": "networking",
+        "annotators": [1],
+        "influence": -0.02,
+        "words": "without it the log loss on the hold-out, 0.800, would be about 0.02 lower",
+        "task": 2160,
+        "url": "http://127.0.0.1:9/projects/7/data?task=2160",
+        "waits": False,
+        "changed": False,
+    }
+    assert found["influence"]["helpful"][0]["changed"], "row 161 has another label by now"
+    assert found["influence"]["caveat"] == influence.CAVEAT
+    alone = served.http.post(f"/v1/campaigns/{filled}/influence/review", json={"n": 1})
+    assert (alone.status_code, "fewer than two annotators" in alone.json()["detail"]) == (409, True)
+    with served.api.database.transaction() as connection:
+        connection.execute(delete(job).where(job.c.id == newest.id))

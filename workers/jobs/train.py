@@ -5,27 +5,24 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Row
 
-from service import answers, curve, exam, predictions
+from service import curve, exam, predictions
 from service.exam import Sitting
 from service.gain import behind
 from service.predictions import ADAPTER, BASELINE
-from service.records import HEADLINES, Campaign, Place
+from service.records import HEADLINES, Campaign
 from service.store import campaigns, events, labels, rounds
 from workers import adapter, beliefs, encodings, learner, scoring, tagger
-from workers.coding import classes
 from workers.corpus import Corpus
 from workers.encoder import Encoder
 from workers.held import Held
 from workers.learner import Fitted
 from workers.material import Material
 from workers.tagger import Tagger
-from workers.turn import Labels, probe, take
+from workers.turn import probe, take
 
 RATE_ROWS = 100
 """Fewer rows say too little of how fast the pool will be scored."""
 RATE_SAMPLE = 256
-PROPAGATED = 0.5
-"""Weight of a label that a near-duplicate passes on, beside its own."""
 
 
 def run(held: Held) -> None:
@@ -38,24 +35,10 @@ def run(held: Held) -> None:
         round_ = rounds.get(connection, campaign.id, number)
         known = labels.snapshot(connection, campaign.id, round_.label_version)
     places = material.measuring()
-    usable, near_measured = material.train(known)
-    repeats = material.repeats(usable)
-    own = [Place(row.shard, row.row) for row in usable] + [place for place, _ in repeats]
-    lessons = usable + [row for _, row in repeats]
+    lessons = material.lessons(known)
+    taught, own = lessons.labels, len(lessons.places)
     measured = material.read(encoder, places)
-    corpus = material.corpus(encoder, own)
-    code = answers.coder(campaign.problem, campaign.labels)
-    taught = Labels(
-        np.arange(len(own)),
-        classes(campaign.problem, [code(row.value) for row in lessons], len(campaign.labels)),
-        np.array(
-            [row.weight for row in usable] + [PROPAGATED * row.weight for _, row in repeats], np.float32
-        ),
-        np.array(
-            [row.role == "control" and row.source == "annotation" for row in usable] + [False] * len(repeats),
-            np.bool_,
-        ),
-    )
+    corpus = material.corpus(encoder, lessons.places)
     turn = take(
         campaign.problem,
         encoder,
@@ -70,7 +53,7 @@ def run(held: Held) -> None:
     if len(places) < RATE_ROWS:
         rate = _rate(encoder, fitted, corpus, round_.seed)
     held.progress(0, 1, f"round {number}: choosing what to score")
-    spare = np.arange(len(own), len(corpus))
+    spare = np.arange(own, len(corpus))
     hands = max(1, min(held.context.doorbell.workers("gpu"), len(material.encoded) - len(material.tests)))
     plan, planned_shards, planned = scoring.plan(
         held,
@@ -80,9 +63,9 @@ def run(held: Held) -> None:
         lambda: probe(campaign.problem, encoder, fitted, corpus, spare, np.random.default_rng(round_.seed)),
     )
     facts: dict[str, Any] = {
-        "trained_on": len(usable),
-        "near_measured": near_measured,
-        "propagated": len(repeats),
+        "trained_on": lessons.given,
+        "near_measured": lessons.near_measured,
+        "propagated": own - lessons.given,
         "control_labels": int(taught.control.sum()),
         "rate": rate,
         "score_share": planned / max(1, material.pool_rows),
@@ -102,7 +85,7 @@ def run(held: Held) -> None:
     changes = len(campaign.label_changes)
     marked = exam.exam(today, files.path(predictions_name), truth, round_.seed, turn.thresholds, changes)
     sat = curve.sittings(files, today, earlier, truth)
-    sat.append(Sitting(number, len(usable), facts["control_labels"], marked))
+    sat.append(Sitting(number, lessons.given, facts["control_labels"], marked))
     headline = HEADLINES[campaign.problem]
     scores = {headline: marked.score(ADAPTER), f"baseline_{headline}": marked.score(BASELINE)}
     with held.effects() as connection:
@@ -124,7 +107,7 @@ def run(held: Held) -> None:
             campaign.id,
             "round-trained",
             round=number,
-            trained_on=len(usable),
+            trained_on=lessons.given,
             **scores,
             seconds=round(train_seconds, 1),
             scoring_rows=planned,

@@ -16,6 +16,7 @@ from service import audit, quotas
 from service.exam import Truth
 from service.groups import Weakest
 from service.measure import multi_label, single_label, spans
+from service.people import MOST_ANSWERS
 from service.predictions import ADAPTER, Spans
 from service.quotas import Quota
 from service.records import Campaign, Place
@@ -31,7 +32,7 @@ from workers.recipe import Recipe
 from workers.simulation.labeled import Labeled
 from workers.simulation.plan import Plan, Run
 from workers.simulation.signals import Signals
-from workers.situation import HOLD_OUT, MOST_ANSWERS, TRAIN, Pool, Scores, Situation, of_class, zones
+from workers.situation import HOLD_OUT, TRAIN, Pool, Scores, Situation, of_class, zones
 from workers.tagger import Tagger
 
 SUSPECTS = 50
