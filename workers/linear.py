@@ -167,6 +167,18 @@ def opinions(lesson: Lesson, rng: np.random.Generator) -> Floats:
     return found
 
 
+def unseen(lesson: Lesson, names: bool, folds: int, rng: np.random.Generator) -> Floats:
+    """(n, C) probabilities for each text of the lesson by regression on the other folds' labels, and on the names.
+
+    NaN where that knows nothing of the text's class.
+    """
+    found = np.full((len(lesson.rows), lesson.classes), np.nan, np.float32)
+    held = _held(lesson, lesson.splits(folds, rng), names)
+    if held is not None:
+        found[held.at] = lesson.objective.probabilities(held.logits)
+    return found
+
+
 def head(lesson: Lesson, like: Linear, rng: np.random.Generator, without: Rows) -> Head:
     """The head for another lesson with the same part of names and pseudo-labels; no pseudo-labels of `without`."""
     return _mixed(lesson, like.names, like.share, rng, without)

@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 
 from workers import linear
 from workers.corpus import Corpus
-from workers.influence import effects
+from workers.influence import FOLDS, effects
 from workers.linear import Head, Lesson
 from workers.objective import OBJECTIVES
 from workers.recipe import Recipe
@@ -47,7 +47,7 @@ def test_two_labels_by_hand(problem: str, penalty: float) -> None:
 
 @pytest.mark.parametrize("problem", ["single_label", "multi_label"])
 def test_it_is_what_heads_without_the_label_do(problem: str) -> None:
-    """Of 60 labels of which six are wrong, each left out: the changes of the measured loss are in much the same order,
+    """Of 60 labels of which six are wrong, each left out: the changes of the measured loss are in the same order,
     and as great, and the wrong ones are those that hurt. By the head's own predictions, which know the labels by
     heart, the order is as good and the changes are too small."""
     rng = np.random.default_rng(0)
@@ -70,13 +70,13 @@ def test_it_is_what_heads_without_the_label_do(problem: str) -> None:
     before, said = loss(one)
     changes = [loss(one.part(np.delete(np.arange(60), at)))[0] - before for at in range(60)]
     slopes = (said - true).astype(np.float64) / (len(true) * (3 if several else 1))
-    away = linear.opinions(one, np.random.default_rng(0))
+    away = linear.unseen(one, False, FOLDS, np.random.default_rng(0))
     found = effects(one, False, away, measured, slopes)
-    assert spearmanr(found, changes).statistic > 0.75
+    assert spearmanr(found, changes).statistic > 0.9
     assert 0.5 < np.std(found) / np.std(changes) < 2
-    assert set(range(6)) <= set(np.argsort(found)[:8].tolist())
+    assert np.sum(np.argsort(found)[:8] < 6) >= 5
     own = effects(one, False, unknown(one), measured, slopes)
-    assert spearmanr(own, changes).statistic > 0.75
+    assert spearmanr(own, changes).statistic > 0.85
     assert np.std(own) < np.std(changes)
 
 
