@@ -8,7 +8,8 @@ So one system of equations, H · s = m, tells the influence s · g of every labe
 has next to no gradient: its g is taken where a head stands that did not learn from it. That is what Newton's step to
 the model without it comes to (approximate leave-one-out; Rad and Maleki, arXiv:1801.10243).
 
-The head is logistic regression on labels and their names; m is the gradient at the adapter's own predictions.
+The head is logistic regression on labels and their names; m is the gradient at the adapter's own predictions. What a
+label does through pseudo-labels or LoRA is left out (tests/bench/LOG.md).
 """
 
 import numpy as np
