@@ -285,12 +285,15 @@ def wake(connection: Connection, campaign: str, wanted: int, most: int) -> int:
 
 
 def unclear(connection: Connection, campaign: str, role: Role) -> int:
-    """How many examples of the role a change of labels left without one, and nobody has answered since."""
+    """How many examples of the role a change of labels left without one, and nobody has answered or skipped since."""
     query = select(func.count()).where(
         selection.c.campaign == campaign,
         selection.c.role == role,
         selection.c.void > 0,
-        or_(selection.c.state != "answered", selection.c.wanted == 0),
+        or_(
+            selection.c.state.in_(("chosen", "open", "withdrawing")),
+            and_(selection.c.state == "answered", selection.c.wanted == 0),
+        ),
     )
     return connection.execute(query).scalar_one()
 
