@@ -11,7 +11,7 @@
 #   make bench-selection [ARGS='--rows 100000 --strategy badge,k_center']
 #   make bench-scoring | bench-training | bench-workers | bench-round | bench-scale [DATA=folder of a set] [ARGS='--threads 1']
 #   make bench-near DATA=folder [ARGS='--scale 0']          make bench-weak DATA=folder [ARGS='--set sources --seeds 3']
-#   make bench-influence DATA=folder
+#   make bench-influence DATA=folder                        make bench-synthetic DATA=folder [ARGS='--part filters']
 #   make bench-ingest [ARGS='--rows 100000 --repeats 1']     make bench-load [ARGS='--pools 5']
 #
 # PYTHON        the interpreter .venv is made with
@@ -28,7 +28,7 @@ pip := $(bin)/python -m pip install --quiet --disable-pip-version-check -c const
 
 OUT ?= .postil/bench-labels
 
-benches := $(addprefix bench-,labels selection near noise auto weak influence ingest scoring training workers round scale load setup)
+benches := $(addprefix bench-,labels selection near noise auto weak influence synthetic ingest scoring training workers round scale load setup)
 
 .PHONY: demo test chaos fuzz audit up $(benches) check fix clean setup label-studio chromium postgresql
 .DELETE_ON_ERROR:

@@ -2,9 +2,9 @@
 
 A label that is renamed or merged is renamed on every example, by a new version: so changes count towards the next
 round, which is to have a head for the labels as they are now and to read their new names. One that is split leaves it
-open which part an example has: what people answered is asked anew, within the budget, and what was imported ends. A
-label that is added asks nobody again: answers from before are taken to know of it, which is so where one label excludes
-the others, and is worth a thought where several hold.
+open which part an example has: what people answered is asked anew, within the budget, and what was imported or made
+ends. A label that is added asks nobody again: answers from before are taken to know of it, which is so where one label
+excludes the others, and is worth a thought where several hold.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def change(
             value = answers.store(said)
             if value != row.value:
                 revisions.append(Revision(row.version, value, row.weight, row.probability, row.reason))
-        elif row.source == "import":
+        elif row.source != "annotation":
             ended.append(row.version)
         else:
             unclear.add(Place(row.shard, row.row))

@@ -37,6 +37,9 @@ class Settings:
     """Virtual environment of the embedded Label Studio; empty: `<data>/venvs/label-studio-<version>`."""
     sources: str = ""
     """Paths and URLs below which pools may be imported from, with commas or spaces between; empty: from nowhere."""
+    generators: str = ""
+    """URLs below which generators of synthetic texts may be asked, each with #VARIABLE where that environment variable
+    holds a key, with commas or spaces between; empty: none."""
     log: str = "text"
     """Form of the logs: text, or json."""
     rate: int = 200

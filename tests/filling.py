@@ -1,8 +1,10 @@
 """A campaign's pool filled and sealed as uploads and workers do it, in a transaction of the test's."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
@@ -14,9 +16,11 @@ from service.pool import pool, shards
 from service.pool.batch import Batch
 from service.pool.lines import Line
 from service.pool.pool import Kind, Receipt
+from service.pool.text import digest, role_key
 from service.records import Example, Place, Role
-from service.store import campaigns, rounds, selections
+from service.store import campaigns, labels, rounds, selections, syntheses
 from service.store.selections import Chosen
+from service.synthesis import META, Perturb, Provenance, Verdict, ext_id
 from workers.encodings import EMBEDDINGS
 
 
@@ -94,3 +98,33 @@ def answer(
         for who, said in answers.items()
     ]
     annotations.take(connection, campaigns.get(connection, campaign), made, lambda result, text: result)
+
+
+def synthesise(
+    connection: Connection, files: Files, campaign: str, texts: Sequence[tuple[str, str, Verdict]]
+) -> int:
+    """A synthesis as a worker writes it down, of (text, answer as it is stored, verdict); its shard's number."""
+    number = syntheses.begin(connection, campaign, Perturb(), 2, 5, 0.1)
+    facts = [Provenance(number, Perturb(), 5, "key", ["0-0"], verdict, 0.5, 0.6) for _, _, verdict in texts]
+    rows = [
+        shards.Row(
+            one,
+            digest(one),
+            role_key(one),
+            ext_id(number, at),
+            None,
+            {META: msgspec.to_builtins(facts[at])},
+            given,
+        )
+        for at, (one, given, _) in enumerate(texts)
+    ]
+    shard = pool.put_synthetic(connection, campaign, shards.seal(files, rows), len(rows))
+    kept = {
+        Place(shard, at): (given, row.role_key)
+        for at, ((_, given, verdict), row) in enumerate(zip(texts, rows, strict=True))
+        if verdict == "kept"
+    }
+    labels.add_synthetic(connection, campaign, kept, "synthetic: perturbation", dict.fromkeys(kept, 0.5))
+    verdicts = Counter(verdict for _, _, verdict in texts)
+    syntheses.end(connection, campaign, number, "done", shard=shard, verdicts=dict(verdicts))
+    return shard

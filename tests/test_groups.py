@@ -38,7 +38,7 @@ def sat(
     folder.mkdir()
     predictions.write(folder, places, {ADAPTER: said})
     named = {place: one for place, one in zip(places, domains, strict=True) if one is not None}
-    campaign: Any = SimpleNamespace(problem=problem, labels=list(labels))
+    campaign: Any = SimpleNamespace(problem=problem, labels=list(labels), label_changes=[])
     known = Truth("hold-out", dict(zip(places, truth, strict=True)), named)
     return exam.exam(campaign, folder, known, 0, {ADAPTER: [0.5] * len(labels)})
 
@@ -100,7 +100,7 @@ def test_nothing_measures_and_no_domains(tmp_path: Path) -> None:
     one = sat(tmp_path / "r", "single_label", *right({None: (20, 10)}))
     assert (groups.domains(one), groups.weakest(one, ["a", "b"]).domain) == ([], None)
     unseen = exam.exam(
-        SimpleNamespace(problem="single_label", labels=["a", "b"]),  # type: ignore[arg-type]
+        SimpleNamespace(problem="single_label", labels=["a", "b"], label_changes=[]),  # type: ignore[arg-type]
         tmp_path / "r",
         Truth("hold-out", {Place(5, 5): 0}, {Place(5, 5): "law"}),
         0,

@@ -61,11 +61,12 @@ class Site:
         """Round 1, as its job leaves it behind, on what is labeled now."""
         with self.context.database.transaction() as connection:
             campaign = campaigns.get(connection, self.id)
-            known = {"label_version": campaign.label_version, "labels": 60, "shards": [0]}
-            rounds.start(connection, self.id, 1, strategy="auto", seed=0, **known)  # type: ignore[arg-type]
+            given = {"label_version": campaign.label_version, "labels": 60, "shards": [0]}
+            rounds.start(connection, self.id, 1, strategy="auto", seed=0, **given)  # type: ignore[arg-type]
             material = Material.load(connection, self.context.files, campaign)
-            lessons = material.lessons(labels.snapshot(connection, self.id, campaign.label_version))
+            known = labels.snapshot(connection, self.id, campaign.label_version)
         encoder = self.context.encoder(campaign.model)
+        lessons = material.lessons(encoder, known)
         corpus, taught = material.corpus(encoder, lessons.places), lessons.labels
         fitted = learner.fit(
             encoder, corpus, taught.rows, taught.classes, taught.weights, 3, 0, problem=campaign.problem

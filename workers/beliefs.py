@@ -58,7 +58,7 @@ def settle(held: Held, material: Material, encoder: Encoder, number: int) -> lis
         held.require(_same_labels(connection, campaign))
         changed = labels.revise(connection, campaign.id, revisions)
         newest = campaigns.get(connection, campaign.id).label_version
-        labeled = len(labels.current(connection, campaign.id))
+        labeled = sum(row.source != "synthetic" for row in labels.current(connection, campaign.id))
         rounds.change(connection, campaign.id, number, label_version=newest, labels=labeled)
         if changed:
             events.record(connection, campaign.id, "labels-weighed", round=number, changed=changed)

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 from service import logs, tracing
 from service.errors import LabelStudioUnavailable, LeaseLost, NotFound, PostilError
 from service.rounds.advance import changing
-from service.store import events, jobs, rounds, uploads
+from service.store import events, jobs, rounds, syntheses, uploads
 from workers.context import Context
 from workers.held import Held, Stopping
 
 KINDS = {
-    "gpu": ("encode", "train", "score", "audit", "influence"),
+    "gpu": ("encode", "train", "score", "audit", "influence", "synthesize"),
     "cpu": ("seal", "select", "rerank", "ingest", "compare"),
     "sync": ("sync",),
 }
@@ -104,5 +104,7 @@ def _write_failure(connection: Connection, claim: jobs.Claim, words: str, away: 
     events.record(connection, claim.campaign, "job-failed", job=claim.kind, error=words, final=over)
     if over and claim.kind == "ingest":
         uploads.end_told(connection, claim.campaign, claim.args["upload"], "broken", error=words)
+    if over and claim.kind == "synthesize":
+        syntheses.end(connection, claim.campaign, claim.args["synthesis"], "broken", error=words)
     if over and claim.kind in ("train", "score"):
         rounds.change(connection, claim.campaign, claim.args["round"], state="failed", error=words)

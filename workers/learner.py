@@ -96,8 +96,11 @@ def fit(
     recipe: Recipe | None = None,
     problem: str = "single_label",
     progress: Progress | None = None,
+    groups: Rows | None = None,
 ) -> Fitted:
     """Train on `rows` (n,) of the corpus with `labels` and `weights` (n,).
+
+    `groups` (n,) are equal for texts that were made of one, which are held out together.
 
     `labels`: (n,) in 0..classes - 1, or in multi_label (n, classes) booleans.
 
@@ -122,14 +125,17 @@ def fit(
     if not len(kept):
         raise Invalid("there is no label with a weight above zero to learn from", "labels")
     aim = OBJECTIVES[problem]
+    # Texts that were made of one count as one, or labels' names would be drowned by many of little weight.
+    count = len(kept) if groups is None else len(np.unique(groups[kept]))
     lesson = Lesson(
         aim,
         corpus,
         np.asarray(rows, np.int64)[kept],
         labels[kept],
-        (weights[kept] / weights[kept].mean()).astype(np.float32),
+        (weights[kept] / (weights[kept].sum() / count)).astype(np.float32),
         classes,
         recipe,
+        None if groups is None else groups[kept],
     )
     if recipe.balance:
         lesson = replace(lesson, weights=_balanced(lesson))

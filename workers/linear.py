@@ -36,6 +36,8 @@ class Lesson:
     weights: Floats
     classes: int
     recipe: Recipe
+    groups: Rows | None = None
+    """(n,) equal for texts that were made of one: what is held out is held out with all of them."""
 
     @property
     def members(self) -> NDArray[np.bool_]:
@@ -44,7 +46,10 @@ class Lesson:
 
     def part(self, at: Rows) -> "Lesson":
         """The lesson of the labels at these positions alone."""
-        return replace(self, rows=self.rows[at], labels=self.labels[at], weights=self.weights[at])
+        groups = None if self.groups is None else self.groups[at]
+        return replace(
+            self, rows=self.rows[at], labels=self.labels[at], weights=self.weights[at], groups=groups
+        )
 
     def known(self, at: Rows, part: "Lesson") -> Rows:
         """Those of these positions whose classes all occur in a part of the lesson: of others it can say nothing."""
@@ -60,7 +65,11 @@ class Lesson:
 
     def splits(self, folds: int, rng: np.random.Generator) -> list[tuple[Rows, Rows]]:
         """(positions to learn from, positions held out), each position held out once."""
-        fold = _folds(self.members, folds, rng)
+        if self.groups is None:
+            fold = _folds(self.members, folds, rng)
+        else:
+            _, first, group = np.unique(self.groups, return_index=True, return_inverse=True)
+            fold = _folds(self.members[first], folds, rng)[group]
         return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in np.unique(fold)]
 
 

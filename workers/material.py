@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row
 
-from service import answers
+from service import answers, synthesis
 from service.files import Files
 from service.pool import pool, shards
 from service.records import Campaign, Place
@@ -19,6 +20,7 @@ from workers.coding import classes
 from workers.corpus import Corpus, words
 from workers.encoder import Encoder
 from workers.situation import Pool
+from workers.synthesis import filters
 from workers.tokens import Tokens, concat
 from workers.turn import Labels
 
@@ -36,7 +38,9 @@ class Lessons:
     rows: list[Row[Any]]
     """(n,) the label of each."""
     given: int
-    """How many have one of their own; the others repeat one of those."""
+    """How many have one of their own, synthetic texts last among them; the others repeat one of those."""
+    synthetic: int
+    """How many of the labels given are synthetic: a synthetic text that somebody labeled has a label like any other."""
     near_measured: int
     """Labels that do not train, being like a text that measures."""
     labels: Labels
@@ -55,6 +59,8 @@ class Material:
     taken: list[Row[Any]]
     contents: dict[int, str]
     last: dict[tuple[Place, ...], Corpus] = field(default_factory=dict)
+    metas: dict[int, list[Any]] = field(default_factory=dict)
+    """Of the synthetic shards that were looked at."""
 
     @classmethod
     def load(cls, connection: Connection, files: Files, campaign: Campaign) -> "Material":
@@ -85,33 +91,71 @@ class Material:
         return _measuring(self.campaign, self.taken, self.whole, self.encoded, self.tests)
 
     def train(self, known: Sequence[Row[Any]]) -> tuple[list[Row[Any]], int]:
-        """(the labels that may train, in the pool's order, how many others are like a text that measures)."""
-        train = [row for row in known if row.role != "hold-out" and row.shard in self.encoded]
+        """(the pool's labels that may train, in its order, how many others are like a text that measures)."""
+        train = [
+            row
+            for row in known
+            if row.role != "hold-out" and row.shard in self.encoded and row.shard in self.whole.contents
+        ]
         train.sort(key=lambda row: (row.shard, row.row))
         at = self.whole.positions([Place(row.shard, row.row) for row in train])
         usable = [row for row, bad in zip(train, self.forbidden[at], strict=True) if not bad]
         return usable, len(train) - len(usable)
 
-    def lessons(self, known: Sequence[Row[Any]]) -> Lessons:
+    def lessons(self, encoder: Encoder, known: Sequence[Row[Any]]) -> Lessons:
         """In the order in which `corpus` has their `places`."""
         usable, near_measured = self.train(known)
+        made, synthetic_near = self.synthetic(encoder, known)
         repeats = self.repeats(usable)
-        rows = usable + [row for _, row in repeats]
+        given = usable + [row for row, _ in made]
+        rows = given + [row for _, row in repeats]
+        places = [Place(row.shard, row.row) for row in given] + [place for place, _ in repeats]
         code = answers.coder(self.campaign.problem, self.campaign.labels)
-        shares = np.repeat([1.0, PROPAGATED], [len(usable), len(repeats)])
-        control = [row.role == "control" and row.source == "annotation" for row in usable]
+        shares = np.repeat([1.0, PROPAGATED], [len(given), len(repeats)])
+        control = np.array([row.role == "control" and row.source == "annotation" for row in rows], np.bool_)
+        control[len(usable) :] = False
         return Lessons(
-            [Place(row.shard, row.row) for row in usable] + [place for place, _ in repeats],
+            places,
             rows,
-            len(usable),
-            near_measured,
+            len(given),
+            sum(row.source == "synthetic" for row in given),
+            near_measured + synthetic_near,
             Labels(
                 np.arange(len(rows)),
                 classes(self.campaign.problem, [code(row.value) for row in rows], len(self.campaign.labels)),
                 (shares * [row.weight for row in rows]).astype(np.float32),
-                np.array(control + [False] * len(repeats), np.bool_),
+                control,
+                _groups(places, len(usable), [source for _, source in made]) if made else None,
             ),
         )
+
+    def synthetic(
+        self, encoder: Encoder, known: Sequence[Row[Any]]
+    ) -> tuple[list[tuple[Row[Any], Place | None]], int]:
+        """(labels of synthetic texts that may train, each with the one text that it was made from, where it is one; how
+        many others are like a text that measures, which may have come since)."""
+        made = [
+            row for row in known if row.shard in self.encoded and self.encoded[row.shard].kind == "synthetic"
+        ]
+        made.sort(key=lambda row: (row.shard, row.row))
+        measuring = self.measuring()
+        if not made or not measuring:
+            return [(row, self._source(row)) for row in made], 0
+        parts = []
+        for places in (measuring, [Place(row.shard, row.row) for row in made]):
+            read = self.read(encoder, places)
+            parts.append(filters.part(read.some_texts(np.arange(len(read))), read.base))
+        like, _ = filters.likest(parts[:1], parts[1], np.random.default_rng(self.campaign.seed))
+        fine = [row for row, other in zip(made, like.tolist(), strict=True) if other >= len(measuring)]
+        return [(row, self._source(row)) for row in fine], len(made) - len(fine)
+
+    def _source(self, row: Row[Any]) -> Place | None:
+        """What a synthetic text was made from, where that is one text."""
+        if row.shard not in self.metas:
+            metas = shards.columns(self.files, self.contents[row.shard], ["meta"])["meta"]
+            self.metas[row.shard] = [msgspec.json.decode(one) for one in metas]
+        sources = self.metas[row.shard][row.row][synthesis.META]["sources"]
+        return Place.parse(sources[0]) if len(sources) == 1 else None
 
     def repeats(self, labeled: list[Row[Any]]) -> list[tuple[Place, Row[Any]]]:
         """Examples without a label that repeat a labeled one, and its label, where the campaign passes them on."""
@@ -218,3 +262,12 @@ def _unlabeled(
     rng = np.random.default_rng(campaign.seed)
     sample = np.sort(rng.choice(at, min(UNLABELED_ROWS, len(at)), replace=False))
     return [place for place in whole.places(sample) if place not in known]
+
+
+def _groups(places: Sequence[Place], real: int, sources: Sequence[Place | None]) -> NDArray[np.int64]:
+    """(n,) equal for texts that were made of one, and that: those behind the first `real` have a source, or none."""
+    at = {place: position for position, place in enumerate(places)}
+    groups = np.arange(len(places))
+    for position, source in enumerate(sources, real):
+        groups[position] = position if source is None else at.get(source, position)
+    return groups

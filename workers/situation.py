@@ -376,6 +376,7 @@ def _doubt(
         row
         for row in known
         if row.role != "hold-out" and row.probability is not None and Place(row.shard, row.row) in left
+        if row.shard in whole.contents
     ]
     at = whole.positions([Place(row.shard, row.row) for row in asked])
     found[at] = [1 - row.probability for row in asked]
@@ -407,5 +408,5 @@ def _label_sets(campaign: Campaign, known: Sequence[Row[Any]]) -> NDArray[np.boo
     found: list[Any] = []
     if campaign.problem == "multi_label":
         code = answers.coder(campaign.problem, campaign.labels)
-        found = [code(row.value) for row in known if row.role != "hold-out"]
+        found = [code(row.value) for row in known if row.role != "hold-out" and row.source != "synthetic"]
     return classes("multi_label", found, len(campaign.labels))

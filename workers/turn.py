@@ -40,12 +40,15 @@ class Labels:
     """As `workers.coding.classes` has them."""
     weights: NDArray[np.float32]
     control: NDArray[np.bool_]
+    groups: NDArray[np.int64] | None = None
+    """Equal for texts that were made of one; None: none was."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def part(self, at: NDArray[np.bool_]) -> "Labels":
-        return Labels(self.rows[at], self.classes[at], self.weights[at], self.control[at])
+        groups = None if self.groups is None else self.groups[at]
+        return Labels(self.rows[at], self.classes[at], self.weights[at], self.control[at], groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +144,7 @@ class _Classification:
             self.recipe,
             self.problem,
             self.telling(words),
+            labels.groups,
         )
 
     def ask(self, fitted: Any) -> tuple[Said, float]:

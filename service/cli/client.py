@@ -27,6 +27,7 @@ from service.cli.views import (
     Receipt,
     Reviewed,
     Round,
+    Synthesis,
     Token,
 )
 from service.errors import Conflict, Forbidden, Invalid, NotFound, PostilError, Unauthorized
@@ -156,6 +157,17 @@ class Api:
     def review(self, campaign: str, n: int) -> Reviewed:
         """Have somebody else asked about the `n` most harmful labels."""
         return cast(Reviewed, self._send("POST", f"{_path(campaign)}/influence/review", json={"n": n}).json())
+
+    def begin_synthesis(self, campaign: str, **values: Any) -> Synthesis:
+        """Fields as in `service.http.schemas.SynthesisBody`."""
+        return cast(Synthesis, self._send("POST", f"{_path(campaign)}/synthesis", json=values).json())
+
+    def syntheses(self, campaign: str) -> list[Synthesis]:
+        """The newest first."""
+        return cast(list[Synthesis], self._get(f"{_path(campaign)}/synthesis")["syntheses"])
+
+    def undo_synthesis(self, campaign: str, number: int) -> Synthesis:
+        return cast(Synthesis, self._send("DELETE", f"{_path(campaign)}/synthesis/{number}").json())
 
     def annotators(self, campaign: str) -> People:
         return cast(People, self._get(f"{_path(campaign)}/annotators"))

@@ -19,6 +19,7 @@ from service.cli import (
     plugins,
     pool,
     stack,
+    synthesize,
     token,
     watch,
 )
@@ -43,6 +44,7 @@ app.command("watch")(watch.watch)
 app.command("curve")(watch.curve)
 app.command("audit")(audit.audit)
 app.command("influence")(influence.influence)
+app.command("synthesize")(synthesize.synthesize)
 app.command("annotators")(people.annotators)
 app.command("disagreements")(people.disagreements)
 app.command("export")(export.export)

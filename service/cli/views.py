@@ -310,3 +310,24 @@ class Reviewed(TypedDict):
     asked: int
     reason: str | None
     caveat: str
+
+
+class Synthesis(TypedDict):
+    """As in `service.http.schemas.SynthesisView`."""
+
+    number: int
+    generator: dict[str, str]
+    per_label: int
+    seed: int
+    checked_share: float
+    state: str
+    error: str | None
+    made_at: float
+    ended_at: float | None
+    undone_at: float | None
+    nonsense: int
+    verdicts: dict[str, int]
+    labels: int
+    checked: dict[str, Any] | None
+    examples: list[dict[str, Any]]
+    job: Job | None

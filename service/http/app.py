@@ -26,6 +26,7 @@ from service.http import (
     queue,
     rounds,
     session,
+    syntheses,
     tokens,
     webhooks,
 )
@@ -87,6 +88,9 @@ ENDPOINTS = (
     Endpoint("POST", f"{C}/influence", influences.begin, status=202),
     Endpoint("GET", f"{C}/influence", influences.show),
     Endpoint("POST", f"{C}/influence/review", influences.review),
+    Endpoint("POST", f"{C}/synthesis", syntheses.begin, status=202),
+    Endpoint("GET", f"{C}/synthesis", syntheses.list_all),
+    Endpoint("DELETE", f"{C}/synthesis/{{s:int}}", syntheses.undo),
     Endpoint("GET", f"{C}/jobs", queue.list_jobs),
     Endpoint(
         "GET",

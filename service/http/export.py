@@ -95,7 +95,8 @@ def stream(api: Api, c: str, query: ExportQuery) -> Response:
 
 def _labels(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
     with api.database.reading() as connection:
-        numbers = [row.number for row in pool.all_shards(connection, campaign.id)]
+        every = pool.all_shards(connection, campaign.id, None)
+        numbers = [row.number for row in every if row.kind in ("pool", "synthetic")]
     for number in numbers:
         with api.database.reading() as connection:
             row = pool.shard_row(connection, campaign.id, number)

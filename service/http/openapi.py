@@ -14,6 +14,7 @@ _PARAMETER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _WORDS = {
     "c": "id or name of a campaign",
     "n": "number of a round",
+    "s": "number of a synthesis",
     "name": "name of a file",
     "token_id": "number of a token",
 }

@@ -9,7 +9,9 @@ from service.influence import MOST, Influence
 from service.pool.pool import Receipt
 from service.records import Access, Consensus, NearDuplicates, Role
 from service.store.campaigns import NewCampaign
+from service.store.syntheses import Checked
 from service.store.tokens import Token
+from service.synthesis import Generator, Provenance
 
 
 class CampaignBody(NewCampaign, frozen=True, forbid_unknown_fields=True):
@@ -97,7 +99,7 @@ class Status(msgspec.Struct, frozen=True):
     """Texts of the pool that repeat another, as far as its shards were compared."""
     test_examples: int
     labels: dict[str, int]
-    """By role: train, control, hold-out; imported ones under import."""
+    """By role: train, control, hold-out; imported and synthetic ones under import and synthetic."""
     annotations: dict[str, int]
     """By kind: answer, skip, invalid, foreign, deleted."""
     queue: QueueCount
@@ -306,6 +308,60 @@ class ReviewBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of how many labels somebody else is to be asked: the most harmful ones."""
 
     n: Annotated[int, msgspec.Meta(ge=1, le=MOST)]
+
+
+class SynthesisBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Synthetic texts to be made: up to `per_label` of each label, and which share of what is kept people are asked
+    about."""
+
+    generator: Generator
+    per_label: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 20
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
+    checked_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
+
+
+class SyntheticText(msgspec.Struct, frozen=True):
+    """`answer` is what it was made for, by the campaign's problem; the rest as in its `meta`."""
+
+    id: str
+    text: str
+    answer: Any
+    made: Provenance
+
+
+class SynthesisView(msgspec.Struct, frozen=True):
+    """Synthetic texts that were asked for together."""
+
+    number: int
+    generator: Generator
+    per_label: int
+    seed: int
+    checked_share: float
+    state: str
+    """waiting, done or broken; where a generator broke down, `error` says why, and what it made before is kept."""
+    error: str | None
+    made_at: float
+    ended_at: float | None
+    undone_at: float | None
+    nonsense: int
+    """Answers of the generator that held no new text."""
+    verdicts: dict[str, int]
+    """How many texts there are of each verdict: kept, measures, duplicate, near-duplicate, unlikely, outlier,
+    inconsistent."""
+    labels: int
+    """Synthetic labels of it that hold now."""
+    checked: Checked | None
+    """None where nothing was made."""
+    examples: list[SyntheticText]
+    """Some of each verdict."""
+    job: JobView | None
+    """Null once it has ended."""
+
+
+class Syntheses(msgspec.Struct, frozen=True):
+    """The newest first."""
+
+    syntheses: list[SynthesisView]
 
 
 class Event(msgspec.Struct, frozen=True):

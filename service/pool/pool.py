@@ -24,7 +24,8 @@ from service.store import events, labels
 from service.store.schema import alias, shard, staged
 from service.vocabulary import Vocabulary
 
-Kind = Literal["pool", "test"]
+Kind = Literal["pool", "test", "synthetic"]
+"""Synthetic texts are put in by whole shards (`put_synthetic`): no upload has this kind."""
 BATCH = 24_576
 BATCH_CHARS = 16_000_000
 """A batch of long texts is stored early: an upload's memory is bounded by this."""
@@ -217,10 +218,15 @@ def texts(connection: Connection, files: Files, campaign: str, places: Iterable[
 
 
 def find(
-    connection: Connection, files: Files, campaign: str, ids: Sequence[str], texts: Sequence[str]
+    connection: Connection,
+    files: Files,
+    campaign: str,
+    ids: Sequence[str],
+    texts: Sequence[str],
+    kind: Kind = "pool",
 ) -> tuple[dict[str, Place], dict[str, Place]]:
-    """Pool examples by id and by text; what is not in the pool is left out."""
-    pool = _Known(connection, files, campaign, "pool")
+    """Examples of the pool, or of another kind, by id and by text; what is not there is left out."""
+    pool = _Known(connection, files, campaign, kind)
     digests = [text.digest(one) for one in texts]
     by_digest = pool.by_digest(digests)
     return pool.by_id(ids), {
@@ -269,6 +275,15 @@ def sealed(connection: Connection, campaign: str, number: int, content: str) -> 
     connection.execute(delete(staged).where(staged.c.campaign == campaign, staged.c.shard == number))
 
 
+def put_synthetic(connection: Connection, campaign: str, content: str, rows: int) -> int:
+    """Name a sealed folder of synthetic texts as a shard; its number. The caller holds the campaign's lock.
+
+    A shard of a kind of its own: what looks at the pool (draws, strategies, auto-labels, exports of it) or at the test
+    set never sees it.
+    """
+    return _open(connection, campaign, "synthetic", "sealed", rows, content)
+
+
 def compared(connection: Connection, campaign: str, number: int, near: str, repeats: int) -> None:
     """Name the folder that says which of a shard's examples repeat others, and how many do."""
     mine = update(shard).where(shard.c.campaign == campaign, shard.c.number == number)
@@ -276,7 +291,7 @@ def compared(connection: Connection, campaign: str, number: int, near: str, repe
 
 
 def all_shards(connection: Connection, campaign: str, kind: Kind | None = "pool") -> list[Row[Any]]:
-    """Rows of the table `shard`, by number; None: of either kind."""
+    """Rows of the table `shard`, by number; None: of every kind."""
     query = select(shard).where(shard.c.campaign == campaign)
     if kind is not None:
         query = query.where(shard.c.kind == kind)

@@ -223,12 +223,13 @@ def _act(
 
 
 def _start_round(connection: Connection, campaign: Campaign, action: StartRound) -> None:
+    known = labels.snapshot(connection, campaign.id, action.label_version)
     rounds.start(
         connection,
         campaign.id,
         action.number,
         label_version=action.label_version,
-        labels=len(labels.snapshot(connection, campaign.id, action.label_version)),
+        labels=sum(row.source != "synthetic" for row in known),
         shards=list(action.shards),
         strategy=campaign.strategy,
         seed=campaign.seed,

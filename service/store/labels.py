@@ -17,6 +17,37 @@ def import_known(connection: Connection, campaign: str, given: Mapping[Place, tu
 
     An example that has a label keeps it. Returns how many are new.
     """
+    return _add(connection, campaign, given, "import", "came with the data", dict.fromkeys(given, 1.0))
+
+
+def add_synthetic(
+    connection: Connection,
+    campaign: str,
+    given: Mapping[Place, tuple[str, int]],
+    reason: str,
+    weights: Mapping[Place, float],
+) -> int:
+    """Labels that synthetic texts were made for, as `import_known`: they train and never measure."""
+    return _add(connection, campaign, given, "synthetic", reason, weights)
+
+
+def end_synthetic(connection: Connection, campaign: str, shard: int) -> int:
+    """Let the synthetic labels of a shard hold no more; how many did. What people answered stays."""
+    here = and_(_current(campaign), label.c.shard == shard, label.c.source == "synthetic")
+    if not connection.execute(select(func.count()).select_from(label).where(here)).scalar_one():
+        return 0
+    version = campaigns.count_up(connection, campaign, "label_version")
+    return connection.execute(update(label).where(here).values(ended=version)).rowcount
+
+
+def _add(
+    connection: Connection,
+    campaign: str,
+    given: Mapping[Place, tuple[str, int]],
+    source: str,
+    reason: str,
+    weights: Mapping[Place, float],
+) -> int:
     if not given:
         return 0
     held = select(label.c.shard, label.c.row).where(
@@ -30,7 +61,8 @@ def import_known(connection: Connection, campaign: str, given: Mapping[Place, tu
         return 0
     version = campaigns.count_up(connection, campaign, "label_version", len(new))
     rows = [
-        _values(campaign, version + at, place, value, "import", "train", 0, key, "came with the data")
+        _values(campaign, version + at, place, value, source, "train", 0, key, reason)
+        | {"weight": weights[place]}
         for at, (place, (value, key)) in enumerate(new.items())
     ]
     made_at = connection.execute(select(now())).scalar_one()
@@ -50,7 +82,8 @@ def believe(
 ) -> bool:
     """Set what so many annotations say of one example (None: nothing any more); True where that is news.
 
-    An imported label gives way to what people answer, and comes back with nothing: it stays ended.
+    An imported label gives way to what people answer, and comes back with nothing: it stays ended. So does a
+    synthetic one, which ends also where who was asked about it could give no answer.
     """
     held = connection.execute(select(label).where(_current(campaign), _at(place))).first()
     if held is not None and held.source == "import" and value is None:
@@ -132,7 +165,7 @@ def current(connection: Connection, campaign: str) -> list[Row[Any]]:
 
 
 def count(connection: Connection, campaign: str) -> dict[str, int]:
-    """How many labels hold now, by role; imported ones under `import`."""
+    """How many labels hold now, by role; imported and synthetic ones under `import` and `synthetic`."""
     group = select(label.c.source, label.c.role, func.count()).where(_current(campaign))
     rows = connection.execute(group.group_by(label.c.source, label.c.role))
     return by_role({(source, role): number for source, role, number in rows})
@@ -142,7 +175,7 @@ def by_role(numbers: Mapping[tuple[str, ...], int]) -> dict[str, int]:
     """Numbers by (source, role), as `count` has them."""
     counts: dict[str, int] = {}
     for (source, role), number in numbers.items():
-        key = "import" if source == "import" else role
+        key = role if source == "annotation" else source
         counts[key] = counts.get(key, 0) + number
     return counts
 

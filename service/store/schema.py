@@ -83,7 +83,7 @@ shard = Table(
     metadata,
     _campaign(primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("kind", String(8), nullable=False),  # pool | test
+    Column("kind", String(16), nullable=False),  # pool | test | synthetic
     Column("state", String(8), nullable=False),  # filling | full | sealed
     Column("rows", Integer, nullable=False),
     Column("content", String(64)),  # hash of the sealed content; its folder is shards/<content>
@@ -223,7 +223,7 @@ label = Table(
     Column("weight", Float, nullable=False),
     Column("probability", Float),  # of being right; null: nothing says it yet
     Column("reason", Text),  # of its weight
-    Column("source", String(16), nullable=False),  # annotation | import
+    Column("source", String(16), nullable=False),  # annotation | import | synthetic
     Column("role", String(8), nullable=False),
     Column("annotations", Integer, nullable=False),
     Column("role_key", BigInteger, nullable=False),
@@ -279,6 +279,25 @@ round = Table(
     Column("ended_at", Float),
     Column("ranked_at", Float),  # when its scores had ordered the queue
     Column("error", Text),
+)
+
+synthesis = Table(
+    "synthesis",
+    metadata,
+    _campaign(primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("generator", JSON, nullable=False),  # as service.synthesis.Generator
+    Column("per_label", Integer, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("checked_share", Float, nullable=False),  # of what is kept, people are asked about
+    Column("state", String(8), nullable=False),  # waiting | done | broken
+    Column("shard", Integer),  # of its texts, refused ones too
+    Column("verdicts", JSON, nullable=False),  # {verdict: texts}
+    Column("nonsense", Integer, nullable=False),  # answers of the generator that gave no text
+    Column("error", Text),
+    Column("made_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("undone_at", Float),
 )
 
 score = Table(

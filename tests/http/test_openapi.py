@@ -104,6 +104,7 @@ def test_bodies_queries_and_headers(document: dict[str, Any]) -> None:
         "/disagreements",
         "/audit",
         "/influence",
+        "/synthesis",
     ],
 )
 def test_answers_are_as_described(served: Served, filled: str, document: dict[str, Any], path: str) -> None:

@@ -1,5 +1,7 @@
 """Names and pseudo-labels: given where they help, and left out where they harm."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -110,3 +112,19 @@ def test_heads_are_mixed_by_their_logits() -> None:
     points = RNG.normal(size=(4, 3)).astype(np.float32)
     mixed = one.mixed(two, 0.25).logits(points)
     assert mixed == pytest.approx(0.75 * one.logits(points) + 0.25 * two.logits(points), abs=1e-5)
+
+
+def test_texts_that_were_made_of_one_are_held_out_together() -> None:
+    """Given 20 texts and 20 copies of them, then no part is learned from that has a copy of what is held out."""
+    whole, truth = corpus(40, 0.15)
+    rows = np.arange(40)
+    groups = rows % 20
+    given = replace(lesson(whole, rows, truth[rows]), groups=groups)
+    parts = given.splits(5, np.random.default_rng(0))
+    assert len(parts) == 5
+    for train, test in parts:
+        assert not set(groups[train]) & set(groups[test])
+    assert sorted(np.concatenate([test for _, test in parts]).tolist()) == rows.tolist()
+    part = given.part(np.array([3, 23]))
+    assert part.groups is not None
+    assert part.groups.tolist() == [3, 3]

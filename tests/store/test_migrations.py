@@ -30,7 +30,8 @@ def statements(connection: Connection) -> dict[str, set[str]]:
     """The parts of every CREATE statement, by table or index: two databases alike in them are alike."""
     query = text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'")
     return {
-        name: {part.strip(" \t)") for part in sql.replace("\n", " ").split(",")}
+        # A table that was made anew has its name in quotes.
+        name: {part.strip(" \t)") for part in sql.replace("\n", " ").replace('"', "").split(",")}
         for name, sql in connection.execute(query)
     }
 

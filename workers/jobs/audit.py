@@ -48,7 +48,7 @@ def run(held: Held) -> None:
         whole = Pool.load(connection, files, campaign)
         named = select(func.count()).where(alias.c.campaign == campaign.id, alias.c.kind == "pool")
         aliases = connection.execute(named).scalar_one()
-        known = labels.current(connection, campaign.id)
+        known = [row for row in labels.current(connection, campaign.id) if row.source != "synthetic"]
         given = annotations.answers_now(connection, campaign)
         done = [row for row in rounds.all_of(connection, campaign.id) if row.adapter]
         scored = [row for row in done if row.state == "done"]

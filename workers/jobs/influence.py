@@ -26,12 +26,12 @@ def run(held: Held) -> None:
         material = Material.load(connection, files, campaign)
         known = labels.snapshot(connection, campaign.id, round_.label_version)
         at = clock(connection)
-    lessons = material.lessons(known)
+    held.progress(0, 1, "influence: loading the model")
+    encoder = held.context.encoder(campaign.model)
+    lessons = material.lessons(encoder, known)
     places = [place for place in truth.answers if place.shard in material.encoded]
     if not places or not lessons.given:
         raise Conflict("what measures, or what trains, was not read yet: ask again in a while")
-    held.progress(0, 1, "influence: loading the model")
-    encoder = held.context.encoder(campaign.model)
     fitted = held.context.fitted(encoder, round_.adapter)
     assert isinstance(fitted, Fitted)  # spans were refused
     true = classes(campaign.problem, [truth.answers[place] for place in places], len(campaign.labels))
@@ -46,6 +46,8 @@ def run(held: Held) -> None:
     )
     effects = _by_label(lessons, effects)
     order = np.argsort(effects, kind="stable")
+    # Synthetic texts are not of the pool, and nobody is to be asked of them again.
+    order = order[[lessons.places[row].shard in material.whole.contents for row in order]]
     harmful = [row for row in order[: most_harmful(lessons.given)] if effects[row] < 0]
     helpful = [row for row in order[::-1][:SHOWN] if effects[row] > 0]
     found = Found(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Row
 
-from service import annotations
+from service import annotations, synthesis
 from service.records import Campaign, Place
 from service.rounds.decide import Mode
 from service.store import campaigns, events, jobs, rounds, selections
@@ -32,6 +32,8 @@ def run(held: Held) -> None:
         kept = _head(queue, people)
         # Who waits for another's opinion stays, too.
         kept |= begun
+        # Synthetic texts are not of the pool: they keep their places, too.
+        queue = [row for row in queue if row.strategy != synthesis.STRATEGY]
         loose = [row for row in queue if row.id not in kept and row.role == "train"]
         places = [Place(row.shard, row.row) for row in loose]
         now = situation.load(connection, held.context.files, campaign, number, released=places)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from service import annotations
+from service import annotations, synthesis
 from service.annotations import Given
 from service.errors import LabelStudioRefused
 from service.label_studio.client import DELETE_CHUNK, Client
@@ -356,7 +356,7 @@ def _task(row: Row[Any], asks: Problem, version: str, campaign: Campaign) -> New
     if row.domain is not None:
         data["domain"] = row.domain
     result = _result(row, asks, campaign)
-    if row.role not in BLIND_ROLES:
+    if row.role not in BLIND_ROLES and row.strategy != synthesis.STRATEGY:
         data["reason"] = row.reason
         if result:  # of what is shown, the least sure
             data["confidence"] = min(region["score"] for region in result)

@@ -35,7 +35,7 @@ def run(held: Held) -> None:
         round_ = rounds.get(connection, campaign.id, number)
         known = labels.snapshot(connection, campaign.id, round_.label_version)
     places = material.measuring()
-    lessons = material.lessons(known)
+    lessons = material.lessons(encoder, known)
     taught, own = lessons.labels, len(lessons.places)
     measured = material.read(encoder, places)
     corpus = material.corpus(encoder, lessons.places)
@@ -54,7 +54,13 @@ def run(held: Held) -> None:
         rate = _rate(encoder, fitted, corpus, round_.seed)
     held.progress(0, 1, f"round {number}: choosing what to score")
     spare = np.arange(own, len(corpus))
-    hands = max(1, min(held.context.doorbell.workers("gpu"), len(material.encoded) - len(material.tests)))
+    hands = max(
+        1,
+        min(
+            held.context.doorbell.workers("gpu"),
+            len(material.encoded.keys() & material.whole.contents.keys()),
+        ),
+    )
     plan, planned_shards, planned = scoring.plan(
         held,
         campaign,
@@ -63,9 +69,10 @@ def run(held: Held) -> None:
         lambda: probe(campaign.problem, encoder, fitted, corpus, spare, np.random.default_rng(round_.seed)),
     )
     facts: dict[str, Any] = {
-        "trained_on": lessons.given,
+        "trained_on": lessons.given - lessons.synthetic,
         "near_measured": lessons.near_measured,
         "propagated": own - lessons.given,
+        "synthetic": lessons.synthetic,
         "control_labels": int(taught.control.sum()),
         "rate": rate,
         "score_share": planned / max(1, material.pool_rows),
@@ -85,7 +92,7 @@ def run(held: Held) -> None:
     changes = len(campaign.label_changes)
     marked = exam.exam(today, files.path(predictions_name), truth, round_.seed, turn.thresholds, changes)
     sat = curve.sittings(files, today, earlier, truth)
-    sat.append(Sitting(number, lessons.given, facts["control_labels"], marked))
+    sat.append(Sitting(number, facts["trained_on"], facts["control_labels"], marked))
     headline = HEADLINES[campaign.problem]
     scores = {headline: marked.score(ADAPTER), f"baseline_{headline}": marked.score(BASELINE)}
     with held.effects() as connection:
@@ -107,7 +114,7 @@ def run(held: Held) -> None:
             campaign.id,
             "round-trained",
             round=number,
-            trained_on=lessons.given,
+            trained_on=facts["trained_on"],
             **scores,
             seconds=round(train_seconds, 1),
             scoring_rows=planned,

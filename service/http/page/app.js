@@ -121,7 +121,8 @@ function phasePill(phase) {
   return el("span", { class: `pill ${kind}` }, phase);
 }
 
-const labelSum = (status) => Object.values(status.labels).reduce((sum, one) => sum + one, 0);
+/** What people gave: synthetic labels are told apart. */
+const labelSum = (status) => Object.entries(status.labels).reduce((sum, [role, one]) => sum + (role === "synthetic" ? 0 : one), 0);
 
 async function showCampaign(id, signal) {
   const path = campaignPath(id);
@@ -327,7 +328,7 @@ function campaignParts(campaign) {
     const measuring = status.test_examples ? `${number(status.test_examples)} test examples` : `${number(labels["hold-out"] ?? 0)} hold-out`;
     const tile = (name, value, more) => el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, value, el("small", {}, more)));
     tiles.replaceChildren(
-      tile("Labels", number(labelSum(status)), `${number((labels.train ?? 0) + (labels.import ?? 0))} chosen or imported, ${number(labels.control ?? 0)} control, ${measuring}`),
+      tile("Labels", number(labelSum(status)), `${number((labels.train ?? 0) + (labels.import ?? 0))} chosen or imported, ${number(labels.control ?? 0)} control, ${measuring}${labels.synthetic ? `; ${number(labels.synthetic)} synthetic besides` : ""}`),
       tile("Open tasks", number(status.queue.open), `${number(status.queue.chosen)} on their way`),
       tile("New since last round", number(status.changes), `of ${number(campaign.round_size)} that start one`),
       tile("Rounds", number(status.rounds_done), status.round ? `round ${status.round.number}: ${status.round.state}` : "none begun"),

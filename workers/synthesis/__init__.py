@@ -1,0 +1,1 @@
+"""Synthetic texts: generators that make them, filters that refuse them."""

@@ -1,0 +1,162 @@
+"""A model behind an OpenAI-compatible API, asked for more texts like some labeled ones.
+
+Whatever it answers is text and nothing else. Answers are read with patience: a JSON list, alone, in a fence, in an
+object or among other words, of strings or of objects with a `text`; or lines with a number or a dash in front.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import numpy as np
+
+from workers.corpus import words
+from workers.synthesis.drafts import Draft, GeneratorDown, Group, drawn
+
+CONNECT_S, SILENT_S, ANSWER_S = 10.0, 60.0, 180.0
+"""Limits to a connection, to silence within an answer, to a whole one."""
+TRIES, WAIT_S = 3, 2.0
+"""Of one request where the server is away or busy; twice as long a wait each time."""
+AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+ANSWER_BYTES = 1 << 20
+FEW, ASKED = 8, 20
+"""Labeled texts that are shown, and texts that are asked for, in one request."""
+NONSENSE = 3
+"""So many answers in a row that cannot be read, and the label is left."""
+SHOWN_CHARS, TEXT_CHARS = 1_000, 4_000
+_ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+(.+?)\s*$", re.MULTILINE)
+_FENCE = re.compile(r"```[a-zA-Z]*\n?(.*?)```", re.DOTALL)
+
+
+class Endpoint:
+    """A session with one generator. `nonsense` counts the answers that held no text."""
+
+    def __init__(
+        self, url: str, model: str, key: str | None = None, wait_s: float = WAIT_S, silent_s: float = SILENT_S
+    ):
+        """`url` as `generators.allowed` gave it back; redirects are not followed."""
+        self.url, self.model, self.nonsense = url, model, 0
+        self._wait_s, self._answer_s = wait_s, min(ANSWER_S, 3 * silent_s)
+        self._http = httpx.Client(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(silent_s, connect=min(CONNECT_S, silent_s)),
+            follow_redirects=False,
+        )
+
+    def drafts(
+        self, group: Group, count: int, rng: np.random.Generator, pause: Callable[[], None] = lambda: None
+    ) -> Iterator[Draft]:
+        """Up to `count` texts of one label; `pause` is called before each request. Raises GeneratorDown."""
+        made = {one.text for one in group.seen}
+        left, in_vain = count, 0
+        while left and in_vain < NONSENSE:
+            pause()
+            shown = drawn(group, FEW, rng)
+            found = read(self._ask(prompt(group.label, [one.text for one in shown], min(left, ASKED)), rng))
+            new = [one for one in dict.fromkeys(found) if one not in made][:left]
+            self.nonsense += not found
+            in_vain = 0 if new else in_vain + 1
+            made.update(new)
+            left -= len(new)
+            for text in new:
+                yield Draft(text, group.answer, tuple(one.place for one in shown), "few-shot")
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _ask(self, words: str, rng: np.random.Generator) -> str:
+        body = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": words}],
+            "temperature": 1.0,
+            "seed": int(rng.integers(2**31)),
+        }
+        problem = ""
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(self._wait_s * 2 ** (attempt - 1))
+            try:
+                status, answer = self._post(body)
+            except httpx.TimeoutException:
+                problem = "did not answer in time"
+                continue
+            except httpx.HTTPError as error:
+                problem = f"cannot be reached: {error}"
+                continue
+            if status == 200:
+                return _content(answer)
+            problem = f"answered {status}"
+            if status not in AGAIN:
+                hint = ": is its key right?" if status in (401, 403) else ": are URL and model right?"
+                raise GeneratorDown(f"the generator {self.model} at {self.url} {problem}{hint}")
+        raise GeneratorDown(
+            f"the generator {self.model} at {self.url} {problem}, {TRIES} times: see to it, and ask for texts again"
+        )
+
+    def _post(self, body: dict[str, Any]) -> tuple[int, bytes]:
+        end, answer = time.monotonic() + self._answer_s, bytearray()
+        with self._http.stream("POST", f"{self.url}/chat/completions", json=body) as response:
+            for chunk in response.iter_bytes():
+                answer += chunk
+                if time.monotonic() > end:
+                    raise httpx.ReadTimeout("the answer takes too long")
+                if len(answer) > ANSWER_BYTES:
+                    break  # cut short it cannot be read, and counts as nonsense
+        return response.status_code, bytes(answer)
+
+
+def prompt(label: str, shown: list[str], count: int) -> str:
+    """What the model is told."""
+    examples = msgspec.json.encode([one[:SHOWN_CHARS] for one in shown]).decode()
+    like = f"Here are texts of this kind, as a JSON list:\n{examples}\n" if shown else ""
+    return (
+        f'Texts are sorted into kinds. One kind is called "{words(label)}". {like}'
+        f"Write {count} more texts of exactly this kind, as other people might have written them: of other wording and "
+        "content, as long and in the same language and style. Answer with a JSON list of strings and nothing else."
+    )
+
+
+def read(answer: str) -> list[str]:
+    """The texts in an answer; none where it is nonsense."""
+    for candidate in _candidates(answer):
+        try:
+            found = _texts(msgspec.json.decode(candidate))
+        except (msgspec.DecodeError, RecursionError):
+            continue
+        if found:
+            return found
+    return _cleaned(_ITEM.findall(answer))
+
+
+def _candidates(answer: str) -> Iterator[str]:
+    yield answer
+    yield from _FENCE.findall(answer)
+    first, last = answer.find("["), answer.rfind("]")
+    if 0 <= first < last:
+        yield answer[first : last + 1]
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        lists = [one for one in value.values() if isinstance(one, list)]
+        value = lists[0] if len(lists) == 1 else []
+    if not isinstance(value, list):
+        return []
+    return _cleaned([one.get("text") if isinstance(one, dict) else one for one in value])
+
+
+def _cleaned(found: list[Any]) -> list[str]:
+    texts = [" ".join(one.split()) for one in found if isinstance(one, str)]
+    return [one for one in texts if one and len(one) <= TEXT_CHARS and "\0" not in one]
+
+
+def _content(answer: bytes) -> str:
+    """What the model said; nothing where this is no answer of such an API."""
+    try:
+        content = msgspec.json.decode(answer)["choices"][0]["message"]["content"]
+    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError):
+        return ""
+    return content if isinstance(content, str) else ""
