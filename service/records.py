@@ -64,6 +64,7 @@ class Campaign(msgspec.Struct, frozen=True):
     second_opinions: float
     teacher: str | None
     formula: str | None
+    class_balance: float
     weak_share: float
     quotas: dict[str, float]
     paused: bool

@@ -26,8 +26,7 @@ from workers import door, situation
 from workers.context import Context
 from workers.jobs.sync import _task
 from workers.jobs.synthesize import _weights
-from workers.jobs.train import _groups
-from workers.material import Material
+from workers.material import Material, _groups
 from workers.synthesis.drafts import Draft
 
 LABELS = ["animals", "numbers", "weather"]
@@ -148,7 +147,7 @@ def test_perturbations_are_marked_train_and_never_measure(
     assert (now.labels == before.labels).all()
     assert (now.known == before.known).all()
     assert now.holdout_room == before.holdout_room
-    assert _task(asked[0], None, "r1", 1).data == {
+    assert _task(asked[0], None, "r1", campaign).data == {
         "text": asked[0].text,
         "ext_id": f"{row.shard}-{asked[0].row}",
     }

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row
 from service import answers, synthesis
 from service.files import Files
 from service.pool import pool, shards
+from service.pool.repeats import PROPAGATED
 from service.records import Campaign, Place
 from service.store import rounds, selections
 from workers import encodings, situation
@@ -26,8 +27,6 @@ from workers.turn import Labels
 
 UNLABELED_ROWS = 10_000
 """Texts of the pool that the learner looks at without a label, beside the labeled ones."""
-PROPAGATED = 0.5
-"""Weight of a label that a near-duplicate passes on, beside its own."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,7 @@ class Recipe:
     """With fewer labels per class LoRA adds little to a linear head, or loses, and is left out."""
     balance: float = 0.0
     """What a label weighs, times (mean labels of a class / labels of its class) to this power: 1 gives every class the
-    same say. It helped nowhere that it was measured."""
+    same say (tests/bench/LOG.md)."""
     curriculum: bool = False
     """Whether LoRA sees trusted and easy labels first. It gained nothing where it was measured."""
     pseudo: int = 2_000

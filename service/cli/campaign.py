@@ -55,6 +55,12 @@ Quotas = Annotated[
         help="Share of what is chosen kept for a domain: domain=share. Repeatable; `none` for none.",
     ),
 ]
+ClassBalance = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="How far rare classes weigh more in training: 0 not at all, 1 all the same."
+    ),
+]
 Instruction = Annotated[str | None, typer.Option(help="What annotators read before they begin.")]
 
 
@@ -90,6 +96,7 @@ def create(
     second_opinions: SecondOpinions = None,
     teacher: Teacher = None,
     formula: Formula = None,
+    class_balance: ClassBalance = None,
     weak_share: WeakShare = None,
     quota: Quotas = None,
     json: AsJson = False,
@@ -116,6 +123,7 @@ def create(
         "second_opinions": second_opinions,
         "teacher": teacher,
         "formula": formula,
+        "class_balance": class_balance,
         "weak_share": weak_share,
         "quotas": _quotas(quota),
     }
@@ -175,6 +183,7 @@ def set_(
     second_opinions: SecondOpinions = None,
     teacher: Teacher = None,
     formula: Formula = None,
+    class_balance: ClassBalance = None,
     weak_share: WeakShare = None,
     quota: Quotas = None,
     instruction: Instruction = None,
@@ -187,6 +196,7 @@ def set_(
     changes |= _given({"score_seconds": score_seconds, "near_duplicates": near_duplicates})
     changes |= _given({"consensus": consensus, "second_opinions": second_opinions})
     changes |= _given({"instruction": instruction, "teacher": teacher, "formula": formula})
+    changes |= _given({"class_balance": class_balance})
     changes |= _given({"weak_share": weak_share, "quotas": _quotas(quota)})
     if budget is not None:
         if budget != "none" and not budget.isdecimal():

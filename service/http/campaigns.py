@@ -42,6 +42,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "score_seconds": (1, 86_400),
     "overlap": (1, 20),
     "second_opinions": (0, 0.9),
+    "class_balance": (0, 1),
 }
 
 
@@ -135,6 +136,10 @@ def _check(values: dict[str, Any]) -> None:
         raise Invalid(
             "labels of spans cannot be passed on to near-duplicates, in which offsets differ: drop or keep them",
             "near_duplicates",
+        )
+    if values.get("class_balance") and values["problem"] == "spans":
+        raise Invalid(
+            "class_balance is for labels of whole texts: spans have none to balance", "class_balance"
         )
     if "strategy" in values:
         try:

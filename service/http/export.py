@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 from starlette.responses import Response, StreamingResponse
 
 from service import answers, auto_labels
@@ -130,6 +130,49 @@ def _labels(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
             }
             for one, example in zip(known, examples, strict=True)
         ]
+    if campaign.near_duplicates == "propagate":
+        yield from _propagated(api, campaign)
+
+
+def _propagated(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:
+    """Labels that examples have from one that they repeat."""
+    with api.database.reading() as connection:
+        known = labels.current(connection, campaign.id)
+        compared = [row for row in pool.all_shards(connection, campaign.id) if row.near is not None]
+    leaders = {row.number: repeats.leaders(api.files.path(row.near)) for row in compared}
+    own = {Place(row.shard, row.row) for row in known}
+    given: dict[Place, Row[Any]] = {}
+    for one in sorted(known, key=lambda row: (row.shard, row.row)):
+        if one.role != "hold-out" and one.shard in leaders:
+            given.setdefault(Place(*leaders[one.shard][one.row].tolist()), one)
+    for row in compared:
+        of = [Place(*leader) for leader in leaders[row.number].tolist()]
+        at = [n for n, leader in enumerate(of) if leader in given and Place(row.number, n) not in own]
+        if not at:
+            continue
+        with api.database.reading() as connection:
+            aliases = _aliases(connection, campaign.id, row.number)
+        page = []
+        for n, found in zip(at, shards.examples(api.files, row.content, at), strict=True):
+            label_, example = given[of[n]], shards.with_meta(found)
+            source = Place(label_.shard, label_.row)
+            page.append(
+                {
+                    **_named(example, Place(row.number, n), aliases),
+                    answers.FIELDS[campaign.problem]: answers.read(campaign.problem, label_.value),
+                    "weight": round(repeats.PROPAGATED * label_.weight, 4),
+                    "probability": None,
+                    "reason": f"repeats {source}: {repeats.PROPAGATED:g} of its label's weight",
+                    "source": "propagated",
+                    "role": "train",
+                    "annotations": 0,
+                    "domain": example["domain"],
+                    "meta": example["meta"],
+                    "version": label_.version,
+                    "made_at": label_.made_at,
+                }
+            )
+        yield page
 
 
 def _pool(api: Api, campaign: Campaign) -> Iterator[list[dict[str, Any]]]:

@@ -33,6 +33,7 @@ class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     second_opinions: float | msgspec.UnsetType = msgspec.UNSET
     teacher: str | msgspec.UnsetType | None = msgspec.UNSET
     formula: str | msgspec.UnsetType | None = msgspec.UNSET
+    class_balance: float | msgspec.UnsetType = msgspec.UNSET
     weak_share: float | msgspec.UnsetType = msgspec.UNSET
     quotas: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
     instruction: str | msgspec.UnsetType = msgspec.UNSET
@@ -147,6 +148,7 @@ class CampaignView(msgspec.Struct, frozen=True):
     second_opinions: float
     teacher: str | None
     formula: str | None
+    class_balance: float
     weak_share: float
     quotas: dict[str, float]
     paused: bool

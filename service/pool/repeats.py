@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEADERS, LIKENESS = "leaders.npy", "likeness.npy"
+PROPAGATED = 0.5
+"""Weight of a label that a near-duplicate passes on, beside its own."""
 
 
 def write(folder: Path, leaders: NDArray[np.integer], likeness: NDArray[np.floating]) -> None:

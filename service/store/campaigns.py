@@ -39,6 +39,8 @@ class NewCampaign(msgspec.Struct, frozen=True):
     """The field of `meta` that holds how sure a teacher is of each text, 0 to 1, for the strategy `signal`."""
     formula: str | None = None
     """What the strategy `weighted` goes by (strategies.weighted)."""
+    class_balance: float = 0.0
+    """How far rare classes weigh more in training: 0 not at all, 1 until every class has the same say."""
     weak_share: float = 0.0
     """The share of what is chosen that is spent where the newest adapter is weakest: a domain, else a class."""
     quotas: dict[str, float] = {}

@@ -57,6 +57,7 @@ campaign = Table(
     Column("second_opinions", Float, nullable=False, server_default="0.2"),  # share of a batch, at most
     Column("teacher", Text, nullable=True),  # field of `meta` with a teacher's confidence
     Column("formula", Text, nullable=True),  # of the strategy `weighted`
+    Column("class_balance", Float, nullable=False, server_default="0"),  # how far rare classes weigh more
     Column("weak_share", Float, nullable=False, server_default="0"),  # of a batch, for the weakest
     Column("quotas", JSON, nullable=False, server_default="{}"),  # shares of a batch by domain
     Column("paused", Boolean, nullable=False),

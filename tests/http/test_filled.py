@@ -324,6 +324,36 @@ def test_the_exported_pool_tells_what_repeats_what(served: Served, monkeypatch: 
     assert [shard["near_duplicates"] for shard in known] == [1, None]
 
 
+def test_labels_that_near_duplicates_pass_on_are_exported_with_their_reason(served: Served) -> None:
+    c = served.campaign(near_duplicates="propagate")["id"]
+    lines = [
+        {"text": "one", "id": "a", "label": "good"},
+        {"text": "One!", "id": "b", "domain": "web"},
+        {"text": "one?", "id": "c", "label": "bad"},
+        {"text": "two"},
+    ]
+    served.post_lines(f"/v1/campaigns/{c}/pool", "".join(json.dumps(one) + "\n" for one in lines))
+    files = served.api.files
+    with served.api.database.transaction() as connection:
+        pool.close_filling(connection, c)
+        pool.sealed(connection, c, 0, shards.seal(files, pool.staged_rows(connection, c, 0)))
+        with files.new(f"near/{c}/0-test") as folder:
+            repeats.write(folder, np.array([[0, 0], [0, 0], [0, 0], [0, 3]]), np.array([0, 0.9, 0.9, 0]))
+        pool.compared(connection, c, 0, f"near/{c}/0-test", 2)
+    rows = [json.loads(line) for line in served.http.get(f"/v1/campaigns/{c}/export").text.splitlines()]
+
+    assert [(row["id"], row["label"], row["source"]) for row in rows] == [
+        ("a", "good", "import"),
+        ("c", "bad", "import"),
+        ("b", "good", "propagated"),
+    ]
+    assert rows[2]["weight"] == 0.5 * rows[0]["weight"]
+    assert rows[2]["reason"] == "repeats 0-0: 0.5 of its label's weight"
+    assert (rows[2]["role"], rows[2]["domain"], rows[2]["annotations"]) == ("train", "web", 0)
+    served.http.patch(f"/v1/campaigns/{c}", json={"near_duplicates": "drop"})
+    assert len(served.http.get(f"/v1/campaigns/{c}/export").text.splitlines()) == 2
+
+
 def test_no_text_becomes_a_formula_in_a_spreadsheet(served: Served) -> None:
     c = served.campaign()["id"]
     texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "a=1", "- a list"]

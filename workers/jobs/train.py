@@ -17,6 +17,7 @@ from workers.encoder import Encoder
 from workers.held import Held
 from workers.learner import Fitted
 from workers.material import Material
+from workers.recipe import Recipe
 from workers.tagger import Tagger
 from workers.turn import probe, take
 
@@ -48,6 +49,7 @@ def run(held: Held) -> None:
         measured,
         round_.seed,
         lambda words: held.telling(f"round {number}: {words}"),
+        Recipe(balance=campaign.class_balance),
     )
     fitted, train_seconds, rate = turn.fitted, turn.train_seconds, turn.rate
     if len(places) < RATE_ROWS:
