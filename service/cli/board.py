@@ -31,7 +31,7 @@ BESIDE = {
     "f1": ["precision", "recall"],
 }
 """What stands in a curve's table beside its headline metric."""
-EVENTS_SHOWN, ROUNDS_SHOWN, JOBS_SHOWN = 8, 12, 6
+EVENTS_SHOWN, ROUNDS_SHOWN, JOBS_SHOWN, GROUPS_SHOWN = 8, 12, 6, 20
 
 
 class Board:
@@ -168,19 +168,25 @@ def curve_table(points: list[Point]) -> Table:
 
 
 def domains_table(domains: list[views.Group], headline: str) -> Table:
-    """Domains, the weakest first, a line each."""
+    """The weakest domains, the weakest first, a line each."""
     table = _table("domain", "examples", output.metric(headline), "of the examples", "of the errors")
-    for one in domains:
+    for one in domains[:GROUPS_SHOWN]:
         table.add_row(*_group(one, "without a domain"), _percent(one["share"]), _percent(one["errors"]))
-    return table
+    return _told_more(table, len(domains))
 
 
 def classes_table(classes: list[Class]) -> Table:
-    """Classes, the weakest first, a line each."""
+    """The weakest classes, the weakest first, a line each."""
     table = _table("class", "examples", "F1", "precision", "recall", "of the errors")
-    for one in classes:
+    for one in classes[:GROUPS_SHOWN]:
         rates = f"{one['precision']:.3f}", f"{one['recall']:.3f}"
         table.add_row(*_group(one, ""), *rates, _percent(one["errors"]))
+    return _told_more(table, len(classes))
+
+
+def _told_more(table: Table, count: int) -> Table:
+    if count > GROUPS_SHOWN:
+        table.add_row(f"and {count - GROUPS_SHOWN:,} more: --json")
     return table
 
 

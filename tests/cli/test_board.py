@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from service.cli import events
-from service.cli.board import Board, curve_table
+from service.cli.board import Board, curve_table, domains_table
 from service.cli.views import Campaign, Point, Round
 
 CAMPAIGN: Campaign = {
@@ -262,3 +262,16 @@ def test_what_a_curve_says_of_going_on_stands_below_its_rounds() -> None:
 
     at = lines.index("About 180 labels saved so far [93, 310] against random draws (extrapolated).")
     assert squeezed(lines)[at - 1].startswith("2 100")
+
+
+def test_of_many_domains_the_weakest_are_shown() -> None:
+    score = {"value": 0.5, "low": 0.4, "high": 0.6}
+    one = {"name": "law", "n": 9, "share": 0.1, "errors": 0.2, "score": score}
+    console = Console(width=100, file=io.StringIO(), color_system=None)
+    console.print(domains_table([{**one, "name": f"d{at}"} for at in range(25)], "accuracy"))  # type: ignore[typeddict-item]
+    assert isinstance(console.file, io.StringIO)
+    lines = squeezed(console.file.getvalue().splitlines())
+
+    assert len(lines) == 22
+    assert lines[1] == "d0 9 0.500 [0.40, 0.60] 10% 20%"
+    assert lines[-1] == "and 5 more: --json"
