@@ -17,6 +17,7 @@ from service.rounds.decide import (
     StartRound,
     State,
     Sync,
+    Teach,
     Train,
     decide,
     phase,
@@ -66,6 +67,13 @@ def test_encoded_shards_are_compared_one_after_the_other() -> None:
     done = msgspec.structs.replace(state, encoded=every, compared=frozenset({0, 1, 2}))
     kept = msgspec.structs.replace(state, encoded=every, compares=False)
     assert not any(isinstance(one, Compare) for given_ in (done, kept) for one in actions(given_))
+
+
+def test_a_teacher_reads_each_sealed_shard_once() -> None:
+    state = State(round_size=50, low_water=100, sealed={0: 10, 1: 10}, teaches=True, taught=frozenset({1}))
+    assert Teach(0) in actions(state)
+    assert Teach(1) not in actions(state)
+    assert Teach(0) not in actions(msgspec.structs.replace(state, teaches=False))
 
 
 def test_later_small_posts_gather_until_a_round_needs_them() -> None:

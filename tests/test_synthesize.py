@@ -40,7 +40,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.synthesis.endpoint.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("workers.server.time.sleep", lambda seconds: None)
 
 
 def texts(count: int, seed: int = 0) -> list[str]:
@@ -295,7 +295,7 @@ def test_what_a_generator_made_before_it_broke_down_is_kept(context: Context, mo
         id_ = trained(context, model)
         row = synthesise(context, id_, Endpoint(fake.url, "m"), per_label=1)
     assert (row.state, sum(row.verdicts.values())) == ("broken", 1)
-    assert row.error == f"the generator m at {fake.url} answered 404: are URL and model right?"
+    assert row.error == f"the generator m at {fake.url} answered 404: is its URL right?"
     assert len(stored(context, id_, row.shard)) == 1
 
 

@@ -15,7 +15,7 @@ from workers.context import Context
 from workers.held import Held, Stopping
 
 KINDS = {
-    "gpu": ("encode", "train", "score", "audit", "influence", "synthesize"),
+    "gpu": ("encode", "train", "score", "audit", "influence", "synthesize", "teach"),
     "cpu": ("seal", "select", "rerank", "ingest", "compare"),
     "sync": ("sync",),
 }

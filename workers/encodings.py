@@ -20,6 +20,8 @@ Ints = NDArray[np.int64]
 
 EMBEDDINGS = "embeddings.npy"
 """Of an encoded shard: (rows, d) float16."""
+TEACHER = "confidence.npy"
+"""What a teacher said of a shard: (rows,) float32."""
 COMMITTEE = "committee.npy"
 """Of a scored shard, beside `service.predictions.ROWS`: where a strategy asks for it (k, rows, C) float16."""
 SPANS, CONFIDENCE, TOKEN_UNCERTAINTY = "spans.npy", "confidence.npy", "token_uncertainty.npy"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row
 
-from service import answers, curve, groups, people, quotas
+from service import answers, curve, groups, people, quotas, teachers
 from service.files import Files
 from service.pool import pool, repeats, shards
 from service.pool.text import draws
@@ -22,7 +22,7 @@ from service.vocabulary import Columns, Vocabulary
 from strategies import weighted
 from workers import encodings
 from workers.coding import classes
-from workers.encodings import COMMITTEE, CONFIDENCE, SPANS, TOKEN_UNCERTAINTY
+from workers.encodings import COMMITTEE, CONFIDENCE, SPANS, TEACHER, TOKEN_UNCERTAINTY
 
 Positions = NDArray[np.int64]
 BEYOND = 1e38
@@ -300,7 +300,7 @@ def load(
         labels=_classes(campaign, whole, known),
         label_sets=_label_sets(campaign, known),
         duplication=partial(whole.duplication, files),
-        teacher=None if campaign.teacher is None else partial(_taught, files, whole, campaign.teacher),
+        teacher=taught(connection, files, campaign, whole),
         fields=partial(_fields, files, whole, named) if named else None,
         asked=asked,
         known=asked_or_known,
@@ -336,11 +336,28 @@ def of_class(
     return lambda name: scores.of_class(campaign.labels.index(name), len(whole.numbers))
 
 
-def _taught(files: Files, whole: Pool, name: str, at: Positions) -> NDArray[np.float32]:
-    """Of the field `name` of `meta`; a text without a number there has the mean of the others, else all one half."""
-    found = np.clip(_numbers(files, whole, [name], at)[:, 0], 0, 1)
-    known = ~np.isnan(found)
-    return np.where(known, found, found[known].mean() if known.any() else 0.5).astype(np.float32)
+def taught(
+    connection: Connection, files: Files, campaign: Campaign, whole: Pool
+) -> Callable[[Positions], NDArray[np.float32]] | None:
+    """How sure the campaign's teacher is of texts, 0 to 1; None where it has none. A text of which nothing is known has
+    the mean of the others, else all one half."""
+    name = teachers.field(campaign.teacher)
+    if campaign.teacher is None:
+        return None
+    read = {} if name else rounds.encodings(connection, campaign.id, teachers.key(campaign.teacher))
+
+    def confidence(at: Positions) -> NDArray[np.float32]:
+        if name is not None:
+            found = np.clip(_numbers(files, whole, [name], at)[:, 0], 0, 1)
+        else:
+            found = np.full(len(at), np.nan, np.float32)
+            for number, where, rows in encodings.by_shard(whole.numbers[at], whole.rows[at]):
+                if number in read:
+                    found[where] = np.load(files.path(read[number].path) / TEACHER)[rows]
+        known = ~np.isnan(found)
+        return np.where(known, found, found[known].mean() if known.any() else 0.5).astype(np.float32)
+
+    return confidence
 
 
 def _fields(files: Files, whole: Pool, names: list[str], at: Positions) -> NDArray[np.float32]:

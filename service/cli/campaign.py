@@ -36,7 +36,9 @@ SecondOpinions = Annotated[
 ]
 Teacher = Annotated[
     str | None,
-    typer.Option(help="Field of `meta` with a teacher's confidence, 0 to 1, for the strategy signal."),
+    typer.Option(
+        help="Who says how sure a text's label is, for the strategy signal: a field of `meta`, model:NAME, or a URL."
+    ),
 ]
 Formula = Annotated[
     str | None,

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from service import quotas, retention
+from service import quotas, retention, teachers
 from service.answers import FIELDS
 from service.errors import Conflict, Invalid, NotFound
 from service.http.api import Api
@@ -49,6 +49,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 def create(api: Api, body: CampaignBody) -> CampaignView:
     """Make a campaign."""
     _check(msgspec.to_builtins(body))
+    teachers.check(body.teacher or "", api.settings.generators)
     with api.database.transaction() as connection:
         made = campaigns.create(connection, body)
         queues = advance(connection, made.id)

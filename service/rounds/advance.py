@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, and_, select
 
-from service import annotations
+from service import annotations, teachers
 from service.doorbell import Doorbell
 from service.pool import pool
 from service.records import Campaign
@@ -25,6 +25,7 @@ from service.rounds.decide import (
     StartRound,
     State,
     Sync,
+    Teach,
     Train,
     decide,
 )
@@ -76,6 +77,7 @@ class Facts:
     round: Round | None
     """The newest."""
     encoded: frozenset[int]
+    taught: frozenset[int]
     uploading: bool
     changes: int
     pace: float
@@ -107,6 +109,8 @@ class Facts:
             encoded=self.encoded,
             compares=campaign.near_duplicates != "keep",
             compared=frozenset(row.number for row in self.shards if row.near is not None),
+            teaches=teachers.reads(campaign.teacher),
+            taught=self.taught,
             exhausted=bool(pool_rows) and campaign.exhausted_rows == pool_rows,
             batches=campaign.batches,
             asked=selections.total(self.answers, selections.ASKED),
@@ -134,11 +138,18 @@ def facts(connection: Connection, campaign: Campaign) -> Facts:
         rounds=rounds.states(connection, campaign.id),
         round=None if last is None else _round(connection, campaign.id, last),
         encoded=frozenset(rounds.encodings(connection, campaign.id, campaign.encoder)),
+        taught=_taught(connection, campaign),
         uploading=_uploading(connection, campaign.id),
         changes=labels.changes_since(connection, campaign.id, 0 if last is None else last.label_version),
         pace=annotations.pace(connection, campaign.id),
         idle_s=annotations.quiet_s(connection, campaign),
     )
+
+
+def _taught(connection: Connection, campaign: Campaign) -> frozenset[int]:
+    if campaign.teacher is None or not teachers.reads(campaign.teacher):
+        return frozenset()
+    return frozenset(rounds.encodings(connection, campaign.id, teachers.key(campaign.teacher)))
 
 
 def _barred(connection: Connection, campaign: str) -> int:
@@ -200,6 +211,9 @@ def _act(
             job(f"encode:{action.shard}", "encode", "gpu", action, 2 if first else 7)
         case Compare():
             job(f"compare:{action.shard}", "compare", "cpu", action, 6, slot="compare")
+        case Teach():
+            assert campaign.teacher is not None  # else nothing is taught
+            job(f"teach:{action.shard}:{teachers.key(campaign.teacher)}", "teach", "gpu", action, 8)
         case Select():
             job(f"select:{action.batch}", "select", "cpu", action, 1, slot="select")
         case StartRound():

@@ -52,6 +52,10 @@ class State(msgspec.Struct, frozen=True):
     """Whether near-duplicates matter."""
     compared: frozenset[int] = frozenset()
     """Pool shards whose near-duplicates are known."""
+    teaches: bool = False
+    """Whether a teacher is to read the pool."""
+    taught: frozenset[int] = frozenset()
+    """Pool shards that it read."""
     exhausted: bool = False
     batches: int = 0
     asked: int = 0
@@ -95,6 +99,12 @@ class Compare(msgspec.Struct, frozen=True):
     shard: int
 
 
+class Teach(msgspec.Struct, frozen=True):
+    """Have the campaign's teacher read a shard."""
+
+    shard: int
+
+
 class Select(msgspec.Struct, frozen=True):
     """Choose `count` examples for the queue; `round` is whose scores to use."""
 
@@ -129,7 +139,7 @@ class Rerank(msgspec.Struct, frozen=True):
     round: int
 
 
-Action = Sync | Seal | Encode | Compare | Select | StartRound | Train | Score | EndRound | Rerank
+Action = Sync | Seal | Encode | Compare | Teach | Select | StartRound | Train | Score | EndRound | Rerank
 
 
 def decide(state: State) -> list[Action]:
@@ -140,6 +150,7 @@ def decide(state: State) -> list[Action]:
     # One after the other: who leads is decided among all that came before.
     left = (state.sealed.keys() & state.encoded) - state.compared
     actions += [Compare(min(left))] if left and state.compares else []
+    actions += [Teach(shard) for shard in sorted(state.sealed.keys() - state.taught)] if state.teaches else []
     actions += _round(state)
     actions += _queue(state)
     return actions

@@ -36,7 +36,7 @@ class NewCampaign(msgspec.Struct, frozen=True):
     second_opinions: float = 0.2
     """The share of a batch, at most, that asks somebody else about labels which are in doubt."""
     teacher: str | None = None
-    """The field of `meta` that holds how sure a teacher is of each text, 0 to 1, for the strategy `signal`."""
+    """Who says how sure each text's label is, 0 to 1, for the strategies `signal` and `weighted` (service.teachers)."""
     formula: str | None = None
     """What the strategy `weighted` goes by (strategies.weighted)."""
     class_balance: float = 0.0

@@ -55,7 +55,7 @@ campaign = Table(
     Column("overlap", Integer, nullable=False, server_default="1"),  # answers an example is to have
     Column("consensus", String(16), nullable=False, server_default="model"),  # model | dawid_skene | majority
     Column("second_opinions", Float, nullable=False, server_default="0.2"),  # share of a batch, at most
-    Column("teacher", Text, nullable=True),  # field of `meta` with a teacher's confidence
+    Column("teacher", Text, nullable=True),  # as service.teachers reads it
     Column("formula", Text, nullable=True),  # of the strategy `weighted`
     Column("class_balance", Float, nullable=False, server_default="0"),  # how far rare classes weigh more
     Column("weak_share", Float, nullable=False, server_default="0"),  # of a batch, for the weakest

@@ -107,6 +107,7 @@ def test_a_new_campaign_has_its_sync_job(served: Served) -> None:
         ("consensus", "first"),
         ("second_opinions", 1.0),
         ("teacher", " "),
+        ("teacher", "https://somewhere.example/v1"),
         ("formula", " "),
         ("class_balance", 1.1),
         ("formula", "uncertainty + stars"),

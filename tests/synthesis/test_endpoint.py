@@ -110,7 +110,7 @@ def test_a_server_that_fails_is_asked_again() -> None:
         (500, "answered 500, 3 times", 3),
         (429, "answered 429, 3 times", 3),
         (401, "answered 401: is its key right", 1),
-        (404, "answered 404: are URL and model right", 1),
+        (404, "answered 404: is its URL right", 1),
         (302, "answered 302", 1),
     ],
 )

@@ -30,6 +30,7 @@ from service.records import Campaign, Place
 from service.store import campaigns, events, labels, rounds
 from service.store.database import clock
 from service.store.schema import alias
+from workers import situation
 from workers.held import Held
 from workers.situation import Pool, Scores
 
@@ -54,6 +55,7 @@ def run(held: Held) -> None:
         scored = [row for row in done if row.state == "done"]
         scores = rounds.scores(connection, campaign.id, scored[-1].number) if scored else []
         learned = curve.learning(files, campaign, done, curve.truth(connection, files, campaign))
+        taught = situation.taught(connection, files, campaign, whole)
         at = clock(connection)
     rng = np.random.default_rng(campaign.seed)
     look = _Look(held, campaign, whole)
@@ -65,7 +67,11 @@ def run(held: Held) -> None:
     judged = look.labels(known, given, rng)
     train = [row for row in known if row.role != "hold-out"]
     doubts = np.array([1 - row.probability for row in train if row.probability is not None], np.float64)
-    confidence, teacher = _confidence(files, campaign, whole, scored, scores)
+    if taught is None:
+        confidence, teacher = _confidence(files, campaign, whole, scored, scores)
+    else:
+        confidence = taught(np.arange(len(whole.numbers))).astype(np.float64)
+        teacher = f"the campaign's, {campaign.teacher}"
     signal = np.where(np.isnan(confidence), 1.0, confidence) * (1 - duplication)
     if not np.isnan(confidence).all():
         signal = signal[~np.isnan(confidence)]
@@ -231,7 +237,7 @@ class _Look:
 def _confidence(
     files: Any, campaign: Campaign, whole: Pool, scored: Sequence[Row[Any]], scores: Sequence[Row[Any]]
 ) -> tuple[NDArray[np.float64], str]:
-    """((n,) of the teacher, NaN where it scored nothing; its name)."""
+    """((n,) of the newest adapter, NaN where it scored nothing; its name)."""
     found = np.full(len(whole.numbers), np.nan)
     said = Scores.load(files, whole, scored[-1].number, scores) if scored and scores else None
     if said is None or said.probabilities is None:

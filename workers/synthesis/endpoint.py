@@ -5,23 +5,16 @@ object or among other words, of strings or of objects with a `text`; or lines wi
 """
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import msgspec
 import numpy as np
 
 from workers.corpus import words
+from workers.server import SILENT_S, WAIT_S, Server, ServerDown
 from workers.synthesis.drafts import Draft, GeneratorDown, Group, drawn
 
-CONNECT_S, SILENT_S, ANSWER_S = 10.0, 60.0, 180.0
-"""Limits to a connection, to silence within an answer, to a whole one."""
-TRIES, WAIT_S = 3, 2.0
-"""Of one request where the server is away or busy; twice as long a wait each time."""
-AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-ANSWER_BYTES = 1 << 20
 FEW, ASKED = 8, 20
 """Labeled texts that are shown, and texts that are asked for, in one request."""
 NONSENSE = 3
@@ -36,15 +29,10 @@ class Endpoint:
 
     def __init__(
         self, url: str, model: str, key: str | None = None, wait_s: float = WAIT_S, silent_s: float = SILENT_S
-    ):
-        """`url` as `generators.allowed` gave it back; redirects are not followed."""
-        self.url, self.model, self.nonsense = url, model, 0
-        self._wait_s, self._answer_s = wait_s, min(ANSWER_S, 3 * silent_s)
-        self._http = httpx.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(silent_s, connect=min(CONNECT_S, silent_s)),
-            follow_redirects=False,
-        )
+    ) -> None:
+        """`url` as `generators.allowed` gave it back."""
+        self.model, self.nonsense = model, 0
+        self._server = Server(url, f"the generator {model}", key, wait_s, silent_s)
 
     def drafts(
         self, group: Group, count: int, rng: np.random.Generator, pause: Callable[[], None] = lambda: None
@@ -65,7 +53,7 @@ class Endpoint:
                 yield Draft(text, group.answer, tuple(one.place for one in shown), "few-shot")
 
     def close(self) -> None:
-        self._http.close()
+        self._server.close()
 
     def _ask(self, words: str, rng: np.random.Generator) -> str:
         body = {
@@ -74,38 +62,10 @@ class Endpoint:
             "temperature": 1.0,
             "seed": int(rng.integers(2**31)),
         }
-        problem = ""
-        for attempt in range(TRIES):
-            if attempt:
-                time.sleep(self._wait_s * 2 ** (attempt - 1))
-            try:
-                status, answer = self._post(body)
-            except httpx.TimeoutException:
-                problem = "did not answer in time"
-                continue
-            except httpx.HTTPError as error:
-                problem = f"cannot be reached: {error}"
-                continue
-            if status == 200:
-                return _content(answer)
-            problem = f"answered {status}"
-            if status not in AGAIN:
-                hint = ": is its key right?" if status in (401, 403) else ": are URL and model right?"
-                raise GeneratorDown(f"the generator {self.model} at {self.url} {problem}{hint}")
-        raise GeneratorDown(
-            f"the generator {self.model} at {self.url} {problem}, {TRIES} times: see to it, and ask for texts again"
-        )
-
-    def _post(self, body: dict[str, Any]) -> tuple[int, bytes]:
-        end, answer = time.monotonic() + self._answer_s, bytearray()
-        with self._http.stream("POST", f"{self.url}/chat/completions", json=body) as response:
-            for chunk in response.iter_bytes():
-                answer += chunk
-                if time.monotonic() > end:
-                    raise httpx.ReadTimeout("the answer takes too long")
-                if len(answer) > ANSWER_BYTES:
-                    break  # cut short it cannot be read, and counts as nonsense
-        return response.status_code, bytes(answer)
+        try:
+            return _content(self._server.ask("/chat/completions", body))
+        except ServerDown as error:
+            raise GeneratorDown(str(error)) from None
 
 
 def prompt(label: str, shown: list[str], count: int) -> str:
