@@ -284,9 +284,11 @@ def _dropout(fitted: Fitted) -> NDArray[np.float32]:
 
 
 def _balanced(lesson: Lesson) -> Floats:
-    """(n,) weights, 1 on average, by which rare classes count more; of several labels the rarest counts."""
-    number = lesson.members.sum(axis=0)
-    rarest = np.where(lesson.members, number, len(lesson.members)).min(axis=1)
+    """(n,) weights, 1 on average, by which rare classes count more; of several labels the rarest counts, and none
+    is a class of its own."""
+    members = np.hstack([lesson.members, ~lesson.members.any(axis=1, keepdims=True)])
+    number = members.sum(axis=0)
+    rarest = np.where(members, number, len(members)).min(axis=1)
     weights = lesson.weights * (number[number > 0].mean() / rarest) ** lesson.recipe.balance
     made: Floats = (weights / weights.mean()).astype(np.float32)
     return made

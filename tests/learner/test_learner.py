@@ -137,6 +137,10 @@ def test_balanced_weights_by_hand(tiny: Encoder, labeled: Labeled) -> None:
     )
 
     assert learner._balanced(lesson).tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2])
+    # Two texts with a, one of them with b, and two with neither: b, a, none, none of 1, 2, 2, 2 in 5 / 3 classes' mean.
+    several = np.array([[1, 1], [1, 0], [0, 0], [0, 0]], np.bool_)
+    lesson = replace(lesson, objective=OBJECTIVES["multi_label"], labels=several, classes=2)
+    assert learner._balanced(lesson).tolist() == pytest.approx([1.6, 0.8, 0.8, 0.8])
 
 
 def test_the_encoder_is_bitwise_unchanged(tiny: Encoder, labeled: Labeled) -> None:
