@@ -23,7 +23,7 @@ from workers.simulation.replay import Stage
 def stage(names: list[str], base: Any = None) -> Stage:
     corpus = Corpus(cast(Any, None), np.zeros((len(names), 2), np.float16) if base is None else base, None)
     nothing: Any = SimpleNamespace()
-    pool = Labeled(names, np.zeros(len(names), np.int64))
+    pool = Labeled(names, np.zeros(len(names), np.int64), [None] * len(names))
     return Stage([], pool, nothing, corpus, nothing, nothing, nothing)
 
 

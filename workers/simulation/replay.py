@@ -283,6 +283,8 @@ def _campaign(stage: Stage, plan: Plan, run: Run) -> Campaign:
         "label_version": 0,
         "batches": 0,
         "place": 0,
+        "page_changes": 0,
+        "label_changes": [],
     }
     return msgspec.convert(nothing | msgspec.to_builtins(new) | begun, Campaign)
 
