@@ -164,13 +164,13 @@ class Vocabulary:
 
         None where nothing is left of it.
         """
-        return _prediction(prediction, self.labels, self.today)
+        return _prediction(prediction, self.today)
 
     def current(self, prediction: Mapping[str, Any]) -> dict[str, Any] | None:
         """As `shown`, in codes of today's labels."""
         code = dict(zip(self.labels, self.codes, strict=True))
         to = {old: None if label is None else code[label] for old, label in self.today.items()}
-        return _prediction(prediction, self.codes, to)
+        return _prediction(prediction, to)
 
     def columns(self, since: int) -> Columns:
         """Of arrays that a model made which knew the first `since` changes."""
@@ -214,9 +214,7 @@ class Vocabulary:
         return name
 
 
-def _prediction(
-    prediction: Mapping[str, Any], labels: Sequence[str], to: Mapping[str, str | None]
-) -> dict[str, Any] | None:
+def _prediction(prediction: Mapping[str, Any], to: Mapping[str, str | None]) -> dict[str, Any] | None:
     if "label" in prediction:
         label = to.get(prediction["label"])
         return None if label is None else {**prediction, "label": label}
@@ -229,5 +227,4 @@ def _prediction(
         label, confidence = to.get(one), prediction["confidences"][one]
         if label is not None:
             sure[label] = max(confidence, sure.get(label, 0.0))
-    chosen = [label for label in labels if label in sure]
-    return {**prediction, "labels": chosen, "confidences": {label: sure[label] for label in chosen}}
+    return {**prediction, "labels": list(sure), "confidences": sure}
