@@ -11,7 +11,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from strategies.base import Picks, Strategy, View, best
 from strategies.blocks import rowwise
@@ -59,6 +58,8 @@ def fields(formula: str) -> list[str]:
 
 def ranks(values: Floats) -> NDArray[np.float64]:
     """(n,) the share of the values that are less, equal ones counted half: 0.5 where all are."""
+    from scipy.stats import rankdata  # it takes half a second, which the API need not have
+
     made: NDArray[np.float64] = (rankdata(values) - 0.5) / max(1, len(values))
     return made
 

@@ -166,7 +166,7 @@ def test_a_campaigns_teacher_reads_its_pool_once(context: Context, classifiers: 
 
 
 def test_a_teacher_that_is_away_stops_nothing(context: Context, classifiers: dict[str, Path]) -> None:
-    c = campaign(context, classifiers["one"], "model:nowhere/at-all")
+    c = campaign(context, classifiers["one"], f"model:{classifiers['one'].parent / 'nowhere'}")
     with context.database.transaction() as connection:
         (job,) = jobs.of_kind(connection, c, "teach")
         assert "cannot be loaded as a classifier" in job.error

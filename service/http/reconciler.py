@@ -46,6 +46,7 @@ class Reconciler:
         with self.database.transaction() as connection:
             uploads.break_silent(connection)
             expired = jobs.expire(connection)
+        with self.database.transaction() as connection:  # apart, as in webhooks.py
             queues = jobs.due(connection)
             ids = [campaign.id for campaign in campaigns.all_of(connection)] if bring_forward else []
         self.metrics.expired.inc(expired)

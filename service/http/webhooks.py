@@ -57,5 +57,8 @@ def _wake(api: Api, c: str, deletes: bool) -> None:
         if deletes:
             campaigns.change(connection, campaign.id, swept_at=None)
         jobs.hint(connection, campaign.id, "sync")
+    # Apart: a job that is changed twice in one transaction has PostgreSQL lock its campaign as well, which others hold
+    # while they wait for the job.
+    with api.database.transaction() as connection:
         queues = jobs.due(connection)
     api.doorbell.ring(queues)

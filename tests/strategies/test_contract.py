@@ -279,7 +279,13 @@ def test_what_is_taken_out_of_a_view_counts_as_asked_for() -> None:
 
 
 def test_every_array_is_a_field_of_a_view() -> None:
-    assert set(ARRAYS) == {one.name for one in fields(View)} - {"size", "classes", "problem", "behind"}
+    assert set(ARRAYS) == {one.name for one in fields(View)} - {
+        "size",
+        "classes",
+        "problem",
+        "behind",
+        "formula",
+    }
 
 
 def test_the_api_need_not_load_sklearn() -> None:
