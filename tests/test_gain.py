@@ -10,6 +10,7 @@ from service.exam import Sitting, Truth
 from service.gain import Gain
 from service.measure.extent import Extent, extent
 from service.records import Place
+from service.vocabulary import Columns
 
 OWN, CONTROL = np.arange(1, 11) * 45.0, np.arange(2, 11) * 5.0
 
@@ -94,7 +95,9 @@ def sitting(folder: Path, number: int, trained_on: int, control: int, right: dic
     where.mkdir()
     said = {name: np.eye(2, dtype=np.float32)[(np.arange(100) >= n).astype(int)] for name, n in right.items()}
     predictions.write(where, EXAMPLES, said)
-    taken = exam._KINDS["single_label"](where, Truth("test", dict.fromkeys(EXAMPLES, 0)), 2, 0, ())
+    taken = exam._KINDS["single_label"](
+        where, Truth("test", dict.fromkeys(EXAMPLES, 0)), 2, 0, (), Columns((0, 1), 2, frozenset())
+    )
     return Sitting(number, trained_on, control, taken)
 
 

@@ -160,4 +160,4 @@ def test_rounds_before_anything_measures(files: Files, connection: Connection) -
     assert found.gain is None
     assert found.stopping is not None
     assert (found.stopping.settled, found.stopping.outlook) == (True, [])
-    assert curve.learning(files, made, [], Truth("hold-out", {})) == Curve([], None, None)
+    assert curve.learning(files, made, [], Truth("hold-out", {})) == Curve([], None, None, None)
