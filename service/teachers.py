@@ -1,6 +1,7 @@
 """Teachers: who says how sure a text's label is: a field of the pool, a classifier, or a server."""
 
 import hashlib
+from typing import TypeGuard
 
 from service import generators
 from service.errors import Invalid
@@ -9,7 +10,7 @@ MODEL = "model:"
 """In front of a Hugging Face classifier's name or folder; a URL is a server, and all else a field of `meta`."""
 
 
-def reads(teacher: str | None) -> bool:
+def reads(teacher: str | None) -> TypeGuard[str]:
     """Whether texts have to be read for it: what it says is computed once for each shard, and kept."""
     return teacher is not None and (teacher.startswith(MODEL) or _is_url(teacher))
 

@@ -147,7 +147,7 @@ def facts(connection: Connection, campaign: Campaign) -> Facts:
 
 
 def _taught(connection: Connection, campaign: Campaign) -> frozenset[int]:
-    if campaign.teacher is None or not teachers.reads(campaign.teacher):
+    if not teachers.reads(campaign.teacher):
         return frozenset()
     return frozenset(rounds.encodings(connection, campaign.id, teachers.key(campaign.teacher)))
 

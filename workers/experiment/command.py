@@ -17,7 +17,7 @@ from workers.experiment.slices import large, slices
 from workers.experiment.trial import trials
 from workers.experiment.variants import Experiment, Kind
 from workers.simulation import simulation
-from workers.simulation.command import shares
+from workers.simulation.command import markdown_table, shares
 from workers.simulation.plan import digest, keep, runs
 from workers.simulation.replay import METRICS
 from workers.simulation.simulation import Inputs
@@ -89,9 +89,7 @@ def run(
     found = findings(made, metric)
     says = verdict(experiment, found, made, metric)
     header, rows = table(found, metric)
-    lines = [header, ["---"] * len(header), *rows]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    (out / "table.md").write_text(f"{text}\n\n{says}\n", "utf-8")
+    (out / "table.md").write_text(f"{markdown_table(header, rows)}\n\n{says}\n", "utf-8")
     (out / "summary.json").write_bytes(
         msgspec.json.format(msgspec.json.encode({"findings": found, "verdict": says})) + b"\n"
     )

@@ -19,7 +19,7 @@ def run(held: Held) -> None:
         campaign = campaigns.get(connection, held.campaign)
         content = pool.shard_row(connection, held.campaign, number).content
         teacher = campaign.teacher
-        if teacher is not None and teachers.reads(teacher):
+        if teachers.reads(teacher):
             known = rounds.encoding_of(connection, content, teachers.key(teacher))
         else:
             teacher = None

@@ -143,8 +143,7 @@ def rows(curves: list[Curve], narrow: bool = False) -> tuple[list[str], list[lis
 
 def markdown(curves: list[Curve], metric: str) -> str:
     header, body = rows(curves)
-    lines = [header, ["---"] * len(header), *body]
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    table = markdown_table(header, body)
     notes = [
         f"{metric} at numbers of labels: mean over seeds ± deviation, and the difference from random with its 95 % "
         "interval where that excludes zero. For random's end: share of the labels needed for what random ends at."
@@ -154,6 +153,10 @@ def markdown(curves: list[Curve], metric: str) -> str:
         if reached:
             notes.append(f"Labels {curve.strategy} needs for {metric} {reached}.")
     return table + "\n\n" + "\n".join(notes) + "\n"
+
+
+def markdown_table(header: list[str], body: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *body])
 
 
 def show(console: Console, curves: list[Curve], metric: str) -> None:
