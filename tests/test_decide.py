@@ -145,6 +145,7 @@ def test_a_failed_round_is_followed_by_another_only_with_new_labels() -> None:
 
 
 def test_the_budget_limits_what_is_asked() -> None:
+    assert actions(given(servable=50, barred=40, budget=104)) == [Select(4, 4, "strategy", 1)]
     assert actions(given(servable=10, budget=104)) == [Select(4, 4, "strategy", 1)]
     assert actions(given(servable=10, budget=100)) == []
     assert actions(given(servable=10, budget=80)) == []
@@ -167,6 +168,7 @@ def test_pause_stops_refills_and_nothing_else() -> None:
 
 def test_phases_at_the_end() -> None:
     assert phase(given(budget=100, servable=5)) == "labeling"
+    assert phase(given(budget=100, servable=1, barred=1)) == "labeling"
     assert phase(given(budget=100, servable=0)) == "budget reached"
     assert phase(given(exhausted=True, servable=0)) == "pool used up"
 

@@ -69,7 +69,7 @@ class Facts:
     answers: dict[str, int]
     """Answers that these are to have."""
     barred: int
-    """Tasks of the queue that the one or other annotator cannot be served, having answered them."""
+    """As in `State`."""
     labels: dict[str, int]
     """By role; imported ones under `import`."""
     rounds: dict[int, str]
@@ -114,7 +114,8 @@ class Facts:
             exhausted=bool(pool_rows) and campaign.exhausted_rows == pool_rows,
             batches=campaign.batches,
             asked=selections.total(self.answers, selections.ASKED),
-            servable=selections.total(self.queue, selections.SERVABLE) - self.barred,
+            servable=selections.total(self.queue, selections.SERVABLE),
+            barred=self.barred,
             overlap=campaign.overlap,
             labels=sum(number for role, number in self.labels.items() if role != "hold-out"),
             label_version=campaign.label_version,
@@ -153,7 +154,7 @@ def _taught(connection: Connection, campaign: Campaign) -> frozenset[int]:
 
 
 def _barred(connection: Connection, campaign: str) -> int:
-    """See `Facts.barred`; who is at work is a dearer question than whether anybody has to wait for others."""
+    """See `State.barred`; who is at work is a dearer question than whether anybody has to wait for others."""
     if not selections.begun(connection, campaign):
         return 0
     return selections.answered_open(connection, campaign, annotations.annotators(connection, campaign))

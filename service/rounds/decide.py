@@ -61,7 +61,9 @@ class State(msgspec.Struct, frozen=True):
     asked: int = 0
     """Answers asked for: given, open, or on the way."""
     servable: int = 0
-    """Tasks that every annotator can still be served."""
+    """Tasks that wait for answers."""
+    barred: int = 0
+    """Those of them that the one or other annotator cannot be served, having answered them."""
     overlap: int = 1
     """Answers that an example is to have."""
     labels: int = 0
@@ -208,10 +210,11 @@ def _round(state: State) -> list[Action]:
 
 
 def _queue(state: State) -> list[Action]:
-    if state.paused or state.exhausted or not state.sealed or state.servable >= water(state):
+    for_all = state.servable - state.barred
+    if state.paused or state.exhausted or not state.sealed or for_all >= water(state):
         return []
     mode = _mode(state)
-    count = min(water(state) + state.round_size // 2 - state.servable, _room(state))
+    count = min(water(state) + state.round_size // 2 - for_all, _room(state))
     if count <= 0:
         return []
     return [Select(state.batches + 1, count, mode, state.scores or 0)]

@@ -83,6 +83,11 @@ class World:
     def status(self, campaign: str) -> dict[str, Any]:
         return dict(self.get(f"/v1/campaigns/{campaign}")["status"])
 
+    def answered(self, campaign: str) -> int:
+        """Answers that are no more to be waited for, where an example has one."""
+        status = self.status(campaign)
+        return int(status["asked"] - sum(status["queue"].values()))
+
     def rounds(self, campaign: str) -> list[dict[str, Any]]:
         return list(self.get(f"/v1/campaigns/{campaign}/rounds")["rounds"])
 
