@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 from service import answers, synthesis
 from service.files import Files
 from service.pool import pool, shards
-from service.pool.repeats import PROPAGATED
+from service.pool.repeats import PROPAGATED, inherited
 from service.records import Campaign, Place
 from service.store import rounds, selections
 from workers import encodings, situation
@@ -235,14 +235,10 @@ def _measuring(
 def _repeats(whole: Pool, labeled: list[Row[Any]], fine: NDArray[np.bool_]) -> list[tuple[Place, Row[Any]]]:
     """The `fine` (n,) examples without a label that repeat a labeled one, and its label: the first of those."""
     at = whole.positions([Place(row.shard, row.row) for row in labeled])
-    label: dict[int, Row[Any]] = {}
-    for leader, row in zip(whole.leaders[at].tolist(), labeled, strict=True):
-        label.setdefault(leader, row)
     fine = fine.copy()
     fine[at] = False
-    found = np.flatnonzero(fine & np.isin(whole.leaders, list(label)))
-    leaders = whole.leaders[found].tolist()
-    return [(place, label[leader]) for place, leader in zip(whole.places(found), leaders, strict=True)]
+    found, which = inherited(whole.leaders[at], whole.leaders, fine)
+    return [(place, labeled[label]) for place, label in zip(whole.places(found), which.tolist(), strict=True)]
 
 
 def _unlabeled(

@@ -31,6 +31,26 @@ def positions(folder: Path, numbers: Sequence[int], starts: NDArray[np.int64]) -
     return found
 
 
+def keys(folder: Path) -> NDArray[np.int64]:
+    """(rows,) one number for each one's leader: what repeats the same example has the same."""
+    shards, rows = leaders(folder).T
+    found: NDArray[np.int64] = (shards << 32) + rows
+    return found
+
+
+def inherited(
+    labeled: NDArray[np.int64], leaders: NDArray[np.int64], free: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Labels that examples have from one that they repeat: (positions of the examples, which label each has).
+
+    `labeled` (k,): the leader of each labeled example, in the pool's order; of several with one leader the first passes
+    its label on. `leaders` (n,) and `free` (n,): of the examples that may get one, and which of them have none.
+    """
+    known, first = np.unique(labeled, return_index=True)
+    at = np.flatnonzero(free & np.isin(leaders, known))
+    return at, first[np.searchsorted(known, leaders[at])]
+
+
 def likeness(folder: Path) -> NDArray[np.float32]:
     """(rows,), as in `write`."""
     found: NDArray[np.float32] = np.load(folder / LIKENESS)
