@@ -1,6 +1,5 @@
 """Auto-labels: labels of the rest of the pool by the model alone, where it is right with a stated precision."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -55,17 +54,13 @@ def promise(
     return newest, found
 
 
-def of_shards(
-    connection: Connection, files: Files, campaign: Campaign, round_: Row[Any], above: float
-) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
-    """(shard, rows, classes, confidences) of what the round scored with a greater confidence."""
-    for score in rounds.scores(connection, campaign.id, round_.number):
-        folder = files.path(score.path)
-        p = np.load(folder / PROBABILITIES).astype(np.float32)
-        at = np.flatnonzero(p.max(axis=1, initial=0.0) > above)
-        yield (
-            score.shard,
-            np.load(folder / ROWS)[at].astype(np.int64),
-            p[at].argmax(axis=1),
-            p[at].max(axis=1),
-        )
+def of_shard(
+    files: Files, score: Row[Any], above: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """(rows, classes, confidences) of what a round scored in one shard with a greater confidence, rows ascending."""
+    folder = files.path(score.path)
+    p = np.load(folder / PROBABILITIES).astype(np.float32)
+    at = np.flatnonzero(p.max(axis=1, initial=0.0) > above)
+    rows = np.load(folder / ROWS)[at].astype(np.int64)
+    order = np.argsort(rows)
+    return rows[order], p[at].argmax(axis=1)[order], p[at].max(axis=1)[order]

@@ -39,6 +39,8 @@ CONTENT_TYPES: dict[Form, str] = {
     "csv": "text/csv",
     "parquet": "application/vnd.apache.parquet",
 }
+COUNTED = "x-postil-"
+"""Of a header that counts something of an export."""
 AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 SILENCE_S = 60.0
 """An event stream that says nothing for so long, not even a ping, is taken for dead."""
@@ -195,11 +197,21 @@ class Api:
         raise Unreachable(f"{self.url} ended the stream of events")
 
     @contextmanager
-    def export(self, campaign: str, what: str, form: str, **more: float) -> Iterator[Iterator[bytes]]:
-        """The bytes of an export, as they come; `more` as in `service.http.schemas.ExportQuery`."""
+    def export(
+        self, campaign: str, what: str, form: str, **more: float
+    ) -> Iterator[tuple[Iterator[bytes], dict[str, int]]]:
+        """(the bytes of an export, as they come; what is counted of it: see `service.http.export.stream`).
+
+        `more` as in `service.http.schemas.ExportQuery`.
+        """
         query = "".join(f"&{name}={value}" for name, value in more.items())
         with self._stream(f"{_path(campaign)}/export?what={what}&format={form}{query}", {}, None) as response:
-            yield response.iter_bytes()
+            told = {
+                name.removeprefix(COUNTED): int(value)
+                for name, value in response.headers.items()
+                if name.startswith(COUNTED)
+            }
+            yield response.iter_bytes(), told
 
     @contextmanager
     def adapter(self, campaign: str, number: int) -> Iterator[Iterator[bytes]]:

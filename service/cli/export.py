@@ -5,14 +5,16 @@ import shutil
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+from typing import IO, TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from service.cli.connect import connect
 from service.cli.output import progress
+from service.export.forms import FORMS, Format, What
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -23,34 +25,58 @@ Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 def export(
     campaign: Name,
     what: Annotated[
-        Literal["labels", "annotations", "pool", "auto-labels"],
+        What,
         typer.Option(
             help="What the campaign believes, every revision of every answer, the pool with its near-duplicates, or "
             "the rest of the pool labeled by the model where that is right with --precision."
         ),
     ] = "labels",
-    format: Annotated[Literal["jsonl", "csv"], typer.Option(help="Format of the output.")] = "jsonl",
-    out: Annotated[str, typer.Option(help="File to write; - for standard output.")] = "-",
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            help="Lines, Parquet, a folder for Hugging Face's datasets (hf), Label Studio's JSON, or of spans CoNLL's "
+            "tags or spaCy's JSON Lines; need not be named where the ending of --out tells it, else jsonl."
+        ),
+    ] = None,
+    out: Annotated[
+        str, typer.Option(help="File to write, or folder to make (hf; name/); - for standard output.")
+    ] = "-",
     precision: Annotated[float, typer.Option(help="Of auto-labels: the share that is right.")] = 0.97,
     level: Annotated[float, typer.Option(help="Of auto-labels: how sure that is.")] = 0.95,
 ) -> None:
-    """Write labels, annotations or examples, one a line."""
-    with connect() as api, api.export(campaign, what, format, precision=precision, level=level) as chunks:
+    """Write labels, annotations or examples, one a line, or in the form of another tool."""
+    form = format or named_by(out)
+    unpacked = form == "hf" and out != "-" and not out.endswith(FORMS["hf"].ending)
+    if unpacked:
+        _new(Path(out))
+    with (
+        connect() as api,
+        api.export(campaign, what, form, precision=precision, level=level) as (chunks, told),
+    ):
         if out == "-":
             for chunk in chunks:
                 sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
-            return
-        path = Path(out)
-        draft = path.with_name(f"{path.name}.part")
-        try:
-            with _open(draft) as file, _progress() as bar:
-                for chunk in _told(chunks, bar, f"writing {path}"):
-                    file.write(chunk)
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-    print(f"{path}: {path.stat().st_size:,} bytes", file=sys.stderr)
+        elif unpacked:
+            _unpack(chunks, Path(out), "fetching the dataset", _unzip)
+            _print_names(Path(out))
+        else:
+            _write(chunks, Path(out))
+    if told.get("left-out") or told.get("widened"):
+        print(
+            f"{told['spans']:,} spans: {told['left-out']:,} left out, which meet a longer one in a token or hold none; "
+            f"{told['widened']:,} widened to whole tokens",
+            file=sys.stderr,
+        )
+
+
+def named_by(out: str) -> Format:
+    """The format that a path's ending tells; jsonl where it tells none."""
+    name = out.lower()
+    if name.endswith("/"):
+        return "hf"
+    fits = [one for one, form in FORMS.items() if name.endswith(form.ending)]
+    return max(fits, key=lambda one: len(FORMS[one].ending), default="jsonl")
 
 
 def adapter(
@@ -59,33 +85,69 @@ def adapter(
     out: Annotated[Path, typer.Option(help="Folder to make.")],
 ) -> None:
     """Fetch a round's adapter, in PEFT's format, with its classifier and lineage."""
-    from service.errors import Conflict, Invalid, PostilError
+    _new(out)
+    with connect() as api, api.adapter(campaign, number) as chunks:
+        _unpack(chunks, out, f"fetching the adapter of round {number}", _untar)
+    _print_names(out)
+
+
+def _write(chunks: Iterator[bytes], path: Path) -> None:
+    draft = path.with_name(f"{path.name}.part")
+    try:
+        with _open(draft) as file, _progress() as bar:
+            for chunk in _told(chunks, bar, f"writing {path}"):
+                file.write(chunk)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    print(f"{path}: {path.stat().st_size:,} bytes", file=sys.stderr)
+
+
+def _new(out: Path) -> None:
+    from service.errors import Conflict
 
     if out.exists():
         raise Conflict(f"{out} exists already: name a folder that does not")
-    with connect() as api, api.adapter(campaign, number) as chunks:
-        try:
-            passing = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.absolute().parent))
-        except OSError as error:
-            raise Invalid(f"{out} cannot be made: {error.strerror}", "--out") from None
-        try:
-            with tempfile.TemporaryFile() as spool:
-                with _progress() as bar:
-                    for chunk in _told(chunks, bar, f"fetching the adapter of round {number}"):
-                        spool.write(chunk)
-                spool.seek(0)
-                with tarfile.open(fileobj=spool) as tar:
-                    tar.extractall(passing, filter="data")
-            passing.chmod(0o755)  # mkdtemp's own mode is for secrets
-            os.rename(_inner(passing), out)
-        except tarfile.TarError as error:
-            raise PostilError(
-                f"what came is no adapter ({error}): try again, and see the API's log"
-            ) from None
-        finally:
-            shutil.rmtree(passing, ignore_errors=True)
-    names = ", ".join(sorted(path.name for path in out.iterdir()))
-    print(f"{out}: {names}", file=sys.stderr)
+
+
+def _unpack(
+    chunks: Iterator[bytes], out: Path, doing: str, extract: Callable[[IO[bytes], Path], None]
+) -> None:
+    """Make the folder `out` of an archive, whole or not at all."""
+    from service.errors import Invalid, PostilError
+
+    try:
+        passing = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.absolute().parent))
+    except OSError as error:
+        raise Invalid(f"{out} cannot be made: {error.strerror}", "--out") from None
+    try:
+        with tempfile.TemporaryFile() as spool:
+            with _progress() as bar:
+                for chunk in _told(chunks, bar, doing):
+                    spool.write(chunk)
+            spool.seek(0)
+            extract(spool, passing)
+        passing.chmod(0o755)  # mkdtemp's own mode is for secrets
+        os.rename(_inner(passing), out)
+    except (tarfile.TarError, zipfile.BadZipFile) as error:
+        raise PostilError(f"what came is not whole ({error}): try again, and see the API's log") from None
+    finally:
+        shutil.rmtree(passing, ignore_errors=True)
+
+
+def _untar(spool: IO[bytes], folder: Path) -> None:
+    with tarfile.open(fileobj=spool) as tar:
+        tar.extractall(folder, filter="data")
+
+
+def _unzip(spool: IO[bytes], folder: Path) -> None:
+    with zipfile.ZipFile(spool) as archive:
+        archive.extractall(folder)
+
+
+def _print_names(folder: Path) -> None:
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    print(f"{folder}: {', '.join(names)}", file=sys.stderr)
 
 
 def _told(chunks: Iterator[bytes], bar: "Progress", doing: str) -> Iterator[bytes]:

@@ -99,7 +99,7 @@ ENDPOINTS = (
         returns={"text/event-stream": None, "application/json": Events},
         headers=("Last-Event-ID",),
     ),
-    Endpoint("GET", f"{C}/export", export.stream, returns={"application/x-ndjson": None, "text/csv": None}),
+    Endpoint("GET", f"{C}/export", export.stream, returns=dict.fromkeys(export.MEDIA_TYPES)),
     Endpoint("GET", f"{C}/adapters", adapters.list_all),
     Endpoint("GET", f"{C}/adapters/{{n:int}}", adapters.download, returns={"application/x-tar": None}),
     Endpoint("GET", "/v1/strategies", campaigns.list_strategies),

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from service.audit import Audit
+from service.export.forms import Format, What
 from service.influence import MOST, Influence
 from service.pool.pool import Receipt
 from service.records import Access, Consensus, NearDuplicates, Role
@@ -389,10 +390,10 @@ class LabelsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`precision` and `level` are for auto-labels."""
 
-    what: Literal["labels", "annotations", "pool", "auto-labels"] = "labels"
+    what: What = "labels"
     precision: float = 0.97
     level: float = 0.95
-    format: Literal["jsonl", "csv"] = "jsonl"
+    format: Format = "jsonl"
 
 
 class AdapterView(msgspec.Struct, frozen=True):

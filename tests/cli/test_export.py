@@ -6,7 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+import pytest
+
 from service.cli.client import Api
+from service.cli.export import named_by
 from service.files import Files
 from service.stack.stack import Stack
 from service.store import rounds
@@ -49,6 +53,78 @@ def test_a_file_that_cannot_be_written(postil: Callable[..., Any], api: Api, tmp
 
     assert (ran.status, ran.err.count("\n")) == (1, 1)
     assert "cannot be written: No such file or directory" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("out", "format"),
+    [
+        ("-", "jsonl"),
+        ("labels", "jsonl"),
+        ("labels.JSONL", "jsonl"),
+        ("labels.csv", "csv"),
+        ("a.csv/labels.parquet", "parquet"),
+        ("labels.json", "label-studio"),
+        ("labels.conll", "conll"),
+        ("labels.spacy.jsonl", "spacy"),
+        ("labels.zip", "hf"),
+        ("labels/", "hf"),
+        ("a.csv/", "hf"),
+    ],
+)
+def test_the_ending_names_the_format(out: str, format: str) -> None:
+    assert named_by(out) == format
+
+
+def test_the_format_follows_the_ending(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
+    name = labeled(api, "endings")
+    for ending in ("parquet", "json", "csv"):
+        assert postil("export", name, "--out", str(tmp_path / f"labels.{ending}")).status == 0
+    forced = postil("export", name, "--out", str(tmp_path / "labels.csv"), "--format", "jsonl")
+
+    (row,) = pq.read_table(tmp_path / "labels.parquet").to_pylist()
+    (task,) = json.loads((tmp_path / "labels.json").read_text())
+    assert (row["id"], row["label"], row["ids"]) == ("7", "good", ["7"])
+    assert (task["data"]["label"], task["annotations"][0]["result"][0]["value"]) == (
+        *("good", {"choices": ["good"]}),
+    )
+    assert (forced.status, json.loads((tmp_path / "labels.csv").read_text())["id"]) == (0, "7")
+
+
+def test_a_dataset_is_a_folder_and_stays_as_it_is(
+    postil: Callable[..., Any], api: Api, tmp_path: Path
+) -> None:
+    name, out = labeled(api, "dataset"), tmp_path / "data set"
+
+    ran = postil("export", name, "--out", f"{out}/")
+    again = postil("export", name, "--format", "hf", "--out", str(out))
+    packed = postil("export", name, "--out", f"{out}.zip")
+    empty = postil(
+        "export", api.create(name="none", labels=["a", "b"], model="none")["id"], "--out", f"{out}2/"
+    )
+
+    assert (ran.status, ran.err) == (0, f"{out}: README.md, data/train-00000.parquet\n")
+    assert pq.read_table(out / "data").num_rows == 1
+    assert again.err == f"error: {out} exists already: name a folder that does not\n"
+    assert (packed.status, Path(f"{out}.zip").read_bytes()[:2]) == (0, b"PK")
+    assert "has no labels yet" in empty.err
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["data set", "data set.zip"]
+
+
+def test_spans_that_are_left_out_are_told_of(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
+    api.create(name="spans", labels=["A", "B"], model="none", problem="spans")
+    line = {"text": "one two", "spans": [[0, 7, "A"], [4, 7, "B"]]}
+    api.add_labels("spans", [json.dumps(line).encode()], "jsonl")
+    path = tmp_path / "labels.conll"
+
+    ran = postil("export", "spans", "--out", str(path))
+    refused = postil("export", labeled(api, "no spans"), "--out", str(path))
+
+    assert path.read_text() == "one B-A\ntwo I-A\n\n"
+    assert ran.err.endswith(
+        "2 spans: 1 left out, which meet a longer one in a token or hold none; 0 widened to whole tokens\n"
+    )
+    assert refused.status == 1
+    assert "choose jsonl, csv, parquet, hf or label-studio" in refused.err
 
 
 def test_an_adapter_is_a_folder(postil: Callable[..., Any], api: Api, stack: Stack, tmp_path: Path) -> None:

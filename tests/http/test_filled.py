@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from service import annotations, curve, predictions
+from service.export import examples
 from service.measure.intervals import wilson
 from service.pool import pool, repeats, shards
 from service.records import Place
@@ -208,6 +209,9 @@ def test_exported_labels(served: Served, filled: str) -> None:
         "source": "annotation",
         "role": "hold-out",
         "annotations": 1,
+        "annotators": [1],
+        "round": 0,
+        "strategy": "random",
         "domain": None,
         "meta": None,
         "version": 0,
@@ -247,9 +251,7 @@ def test_every_id_that_was_sent_comes_back(served: Served, sealed: bool) -> None
 
 
 def test_exported_annotations(served: Served, filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from service.http import export
-
-    monkeypatch.setattr(export, "PAGE", 100)
+    monkeypatch.setattr(examples, "PAGE", 100)
     url = f"/v1/campaigns/{filled}/export?what=annotations"
     rows = [json.loads(line) for line in served.http.get(url).text.splitlines()]
     assert len(rows) == 441
@@ -276,9 +278,7 @@ def test_exported_annotations(served: Served, filled: str, monkeypatch: pytest.M
 
 
 def test_the_exported_pool_tells_what_repeats_what(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    from service.http import export
-
-    monkeypatch.setattr(export, "PAGE", 2)
+    monkeypatch.setattr(examples, "PAGE", 2)
     c = served.campaign()["id"]
     first = [
         {"text": "=one", "id": "a", "meta": {"n": 1}, "domain": "web"},

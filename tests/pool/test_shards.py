@@ -33,6 +33,15 @@ def test_a_sealed_shard_gives_back_what_went_in(files: Files) -> None:
     assert shards.role_keys(files, key).tolist() == [role_key("one"), role_key("two"), role_key("zwölf")]
 
 
+def test_examples_come_in_the_order_asked_for_out_of_any_row_groups(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "GROUP_ROWS", 3)
+    key = shards.seal(files, [row(f"text {at}") for at in range(10)])
+    for rows in ([9, 0, 4, 4, 8], [5], [0, 1, 2, 3], [6, 7], range(10), []):
+        assert [one["text"] for one in shards.examples(files, key, rows)] == [f"text {at}" for at in rows]
+
+
 def test_role_keys_are_made_when_they_are_asked_for(files: Files) -> None:
     texts = ["one", "Zwölf!", "3 and 4"]
     nothing = [None] * len(texts)
