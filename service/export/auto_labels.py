@@ -32,12 +32,13 @@ def pages(
                     label.c.campaign == campaign.id, label.c.shard == score.shard, label.c.ended.is_(None)
                 )
                 known = set(connection.execute(mine).scalars())
+                others = examples.aliases(connection, campaign.id, "pool", score.shard)
             free = [at for at, row in enumerate(rows.tolist()) if row not in known]
             for start in range(0, len(free), examples.PAGE):
                 page = free[start : start + examples.PAGE]
                 with database.reading() as connection:
                     shard = pool.shard_row(connection, campaign.id, score.shard)
-                    part = examples.look(connection, campaign.id, shard, rows[page].tolist())
+                    part = examples.look(connection, campaign.id, shard, rows[page].tolist(), others)
                 yield [
                     {
                         "id": one.id,

@@ -166,9 +166,10 @@ def _made(campaign: Campaign, done: Sequence[Row[Any]], examples: int) -> str:
         f"{campaign.random_share:g} was drawn at random (roles `control` and `hold-out`).",
         f"Each text was to have {campaign.overlap} answer{'s' if campaign.overlap > 1 else ''}; up to a share of "
         f"{campaign.second_opinions:g} of what was asked were second opinions on labels in doubt.",
-        f"Several answers became one label {CONSENSUS[campaign.consensus]}. A label is always somebody's answer; "
+        f"Several answers became one label {CONSENSUS[campaign.consensus]}: always one that somebody gave. "
         "`probability` says how sure it is, `weight` what it weighs in training.",
-        "Most tasks showed what the model took for the answer. Those of roles `control` and `hold-out` did not.",
+        "Once there was a model, people were shown what it took for the answer; not so for second opinions and for "
+        "texts of roles `control` and `hold-out`.",
     ]
     return "\n".join(f"- {line}" for line in lines)
 

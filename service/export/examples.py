@@ -1,6 +1,6 @@
 """Examples as exports have them: with a name, and every id that was sent for their text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,32 +35,37 @@ class Part:
     rows: Sequence[int]
     kept: dict[int, dict[str, Any]]
     """The content of rows that are not sealed yet."""
-    aliases: dict[int, list[str]]
+    aliases: Mapping[int, Sequence[str]]
 
 
-def look(connection: Connection, campaign: str, shard: Row[Any], rows: Sequence[int]) -> Part:
-    """Of a row of the table `shard`; `rows` ascend."""
-    aliases: dict[int, list[str]] = {}
-    kept: dict[int, dict[str, Any]] = {}
-    if not rows:
-        return Part(shard, rows, kept, aliases)
+def aliases(connection: Connection, campaign: str, kind: str, number: int) -> dict[int, list[str]]:
+    """Further ids that were sent for the texts of a shard, by row; asked for once, since no index leads to them."""
     others = select(alias.c.row, alias.c.ext_id).where(
-        alias.c.campaign == campaign,
-        alias.c.kind == shard.kind,
-        alias.c.shard == shard.number,
-        alias.c.row.between(rows[0], rows[-1]),
+        alias.c.campaign == campaign, alias.c.kind == kind, alias.c.shard == number
     )
+    found: dict[int, list[str]] = {}
     for row, ext_id in connection.execute(others.order_by(alias.c.row, alias.c.ext_id)):
-        aliases.setdefault(row, []).append(ext_id)
-    if shard.state != "sealed":
-        columns = staged.c.text, staged.c.ext_id, staged.c.domain, staged.c.meta, staged.c.label
-        content = select(staged.c.row, *columns).where(
-            staged.c.campaign == campaign,
-            staged.c.shard == shard.number,
-            staged.c.row.between(rows[0], rows[-1]),
-        )
-        kept = {one.row: dict(one._mapping) for one in connection.execute(content)}
-    return Part(shard, rows, kept, aliases)
+        found.setdefault(row, []).append(ext_id)
+    return found
+
+
+def look(
+    connection: Connection,
+    campaign: str,
+    shard: Row[Any],
+    rows: Sequence[int],
+    aliases: Mapping[int, Sequence[str]],
+) -> Part:
+    """Of a row of the table `shard`; `rows` ascend."""
+    if shard.state == "sealed" or not rows:
+        return Part(shard, rows, {}, aliases)
+    columns = staged.c.text, staged.c.ext_id, staged.c.domain, staged.c.meta, staged.c.label
+    content = select(staged.c.row, *columns).where(
+        staged.c.campaign == campaign,
+        staged.c.shard == shard.number,
+        staged.c.row.between(rows[0], rows[-1]),
+    )
+    return Part(shard, rows, {one.row: dict(one._mapping) for one in connection.execute(content)}, aliases)
 
 
 def read(files: Files, part: Part) -> list[Named]:

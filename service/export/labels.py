@@ -39,9 +39,9 @@ def own(
     """Labels of examples themselves; `measures`: only those of the hold-out, or only the others."""
     words = Vocabulary.of(campaign)
     with database.reading() as connection:
-        every = pool.all_shards(connection, campaign.id, None)
-    for number in [row.number for row in every if row.kind in ("pool", "synthetic")]:
-        after = -1
+        found = pool.all_shards(connection, campaign.id, None)
+    for number, kind in [(row.number, row.kind) for row in found if row.kind in ("pool", "synthetic")]:
+        after, others = -1, None
         while True:
             with database.reading() as connection:
                 known = _current(connection, campaign.id, number, after, measures)
@@ -50,9 +50,10 @@ def own(
                 rows = [one.row for one in known]
                 asked = _asked(connection, campaign.id, number, rows)
                 said = _said(connection, campaign.id, number, rows)
-                part = examples.look(
-                    connection, campaign.id, pool.shard_row(connection, campaign.id, number), rows
-                )
+                if others is None:
+                    others = examples.aliases(connection, campaign.id, kind, number)
+                shard = pool.shard_row(connection, campaign.id, number)
+                part = examples.look(connection, campaign.id, shard, rows, others)
             after = rows[-1]
             yield [
                 Labeled(
@@ -84,6 +85,7 @@ def propagated(database: Database, files: Files, campaign: Campaign) -> Iterator
     for shard in compared:
         with database.reading() as connection:
             own_labels = _rows_with_labels(connection, campaign.id, shard.number)
+            others = examples.aliases(connection, campaign.id, shard.kind, shard.number)
         keys = repeats.keys(files.path(shard.near))
         free = np.ones(len(keys), np.bool_)
         free[own_labels] = False
@@ -95,7 +97,7 @@ def propagated(database: Database, files: Files, campaign: Campaign) -> Iterator
             )
             with database.reading() as connection:
                 passed = _versions(connection, campaign.id, set(wanted))
-                part = examples.look(connection, campaign.id, shard, page)
+                part = examples.look(connection, campaign.id, shard, page, others)
             yield [
                 Labeled(Place(shard.number, row), _passed_on(campaign, example, passed[version]), ())
                 for row, version, example in zip(page, wanted, examples.read(files, part), strict=True)
@@ -108,13 +110,15 @@ def tests(database: Database, files: Files, campaign: Campaign) -> Iterator[list
     with database.reading() as connection:
         numbers = [row.number for row in pool.all_shards(connection, campaign.id, "test")]
     for number in numbers:
+        with database.reading() as connection:
+            others = examples.aliases(connection, campaign.id, "test", number)
         first, rows = 0, 1
         while first < rows:
             with database.reading() as connection:
                 shard = pool.shard_row(connection, campaign.id, number)
                 rows = shard.rows
                 page = range(first, min(first + examples.PAGE, rows))
-                part = examples.look(connection, campaign.id, shard, page)
+                part = examples.look(connection, campaign.id, shard, page, others)
             first = page.stop
             found = examples.read(files, part)
             said = [None if one.told is None else words.read(one.told) for one in found]

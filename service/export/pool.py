@@ -16,13 +16,15 @@ def pages(database: Database, files: Files, campaign: Campaign) -> Iterator[list
     with database.reading() as connection:
         numbers = [row.number for row in pool.all_shards(connection, campaign.id)]
     for number in numbers:
+        with database.reading() as connection:
+            others = examples.aliases(connection, campaign.id, "pool", number)
         first, size = 0, 1
         while first < size:
             with database.reading() as connection:
                 shard = pool.shard_row(connection, campaign.id, number)
                 size = shard.rows
                 rows = range(first, min(first + examples.PAGE, size))
-                part = examples.look(connection, campaign.id, shard, rows)
+                part = examples.look(connection, campaign.id, shard, rows, others)
             first = rows.stop
             leaders = likeness = None
             if shard.near is not None:

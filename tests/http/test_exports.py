@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from service import annotations
+from service.annotations import Given
 from service.export import examples, parquet
 from service.pool import pool, repeats, shards
 from service.store import campaigns, rounds
@@ -264,6 +266,49 @@ def test_nothing_to_make_a_dataset_of(served: Served) -> None:
     assert (response.status_code, "has no labels yet" in response.json()["detail"]) == (409, True)
     assert export(served, c, "format=label-studio").json() == []
     assert pq.read_table(io.BytesIO(export(served, c, "format=parquet").content)).num_rows == 0
+
+
+def test_a_task_for_label_studio_has_what_everybody_said(served: Served) -> None:
+    """Given two answers and a skip of one text, then its task has three annotations and says what is believed."""
+    c = answered(served, "spans")
+    with served.api.database.transaction() as connection:
+        late = "2026-01-02T00:00:00+00:00"
+        skip = Given(7, 1, "0-0", None, True, 9, late, "1", 4.5)
+        annotations.take(connection, campaigns.get(connection, c), [skip], lambda result, text: result)
+
+    tasks = {task["data"]["text"]: task for task in export(served, c, "format=label-studio").json()}
+
+    asked = tasks["Ann Paris one"]
+    first, second, skipped = asked["annotations"]
+    assert (asked["data"]["spans"], asked["data"]["ids"]) == ([PER, LOC], ["x", "y"])
+    assert (first["completed_by"], second["completed_by"]) == (3, 5)
+    assert first | {"result": []} == {
+        "result": [],
+        "was_cancelled": False,
+        "ground_truth": False,
+        "created_at": "2026-01-01T00:00:03+00:00",
+        "id": 30_000,
+        "completed_by": 3,
+    }
+    assert first["result"][1] == {
+        "id": "30000-1",
+        "from_name": "label",
+        "to_name": "text",
+        "type": "labels",
+        "value": {"start": 4, "end": 9, "text": "Paris", "labels": ["LOC"]},
+    }
+    assert skipped == {
+        "result": [],
+        "was_cancelled": True,
+        "ground_truth": False,
+        "created_at": late,
+        "id": 7,
+        "completed_by": 9,
+        "lead_time": 4.5,
+    }
+    (known,) = tasks["=three"]["annotations"]
+    assert ("completed_by" in known, known["result"], known["was_cancelled"]) == (False, [], False)
+    assert asked["data"]["annotators"] == [3, 5], "who skipped gave no answer"
 
 
 def test_labels_that_are_passed_on_are_in_every_form(served: Served, tmp_path: Path) -> None:
