@@ -34,6 +34,11 @@ CONSENSUS = {
     "dawid_skene": "by how often each person is right, estimated from who says the same as whom (Dawid and Skene)",
     "majority": "by what most said",
 }
+_OTHERS = {
+    "import": "came with the data (source `import`): who gave them is not known",
+    "synthetic": "are of synthetic texts (source `synthetic`); `meta` says what made each",
+    "propagated": "were taken over from a text that says almost the same (source `propagated`), at half its weight",
+}
 SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
 _TYPES = {
     "text": "dtype: string",
@@ -161,9 +166,11 @@ def _split(split: Split) -> list[str]:
 
 def _made(campaign: Campaign, done: Sequence[Row[Any]], examples: int) -> str:
     lines = [
-        f"Out of a pool of {examples:,} texts, {len(done):,} rounds of training with the base model `{campaign.model}` "
-        f"chose which ones to ask people about, by the strategy `{campaign.strategy}`; a share of "
-        f"{campaign.random_share:g} was drawn at random (roles `control` and `hold-out`).",
+        f"The pool has {examples:,} texts. A model on the base `{campaign.model}` chose which ones people were asked "
+        f"about, by the strategy `{campaign.strategy}`, and was trained anew {len(done):,} times; a share of "
+        f"{campaign.random_share:g} was drawn at random (roles `control` and `hold-out`)."
+        if done
+        else f"The pool has {examples:,} texts. No model was trained yet.",
         f"Each text was to have {campaign.overlap} answer{'s' if campaign.overlap > 1 else ''}; up to a share of "
         f"{campaign.second_opinions:g} of what was asked were second opinions on labels in doubt.",
         f"Several answers became one label {CONSENSUS[campaign.consensus]}: always one that somebody gave. "
@@ -207,25 +214,14 @@ def _limits(campaign: Campaign, done: Sequence[Row[Any]], splits: Sequence[Split
         )
     if done and done[-1].metrics.get("near_measured"):
         lines.append(
-            f"{done[-1].metrics['near_measured']:,} labels of `train` are of texts that say almost what one in `test` "
-            "says: the last round left them out of training."
+            f"Of the labels of `train`, {done[-1].metrics['near_measured']:,} are of texts that say almost what one in "
+            "`test` says: the last round left them out of training."
         )
-    doubted = train.doubted + test.doubted
-    if doubted:
-        lines.append(f"{doubted:,} labels are right with a probability below 0.9.")
-    if train.sources["import"]:
-        lines.append(
-            f"{train.sources['import']:,} labels came with the data (source `import`): who gave them is not known."
-        )
-    if train.sources["synthetic"]:
-        lines.append(
-            f"{train.sources['synthetic']:,} texts are synthetic (source `synthetic`; `meta` says what made each)."
-        )
-    if train.sources["propagated"]:
-        lines.append(
-            f"{train.sources['propagated']:,} labels were taken over from a text that says almost the same (source "
-            "`propagated`), at half its weight."
-        )
+    if doubted := train.doubted + test.doubted:
+        lines.append(f"Of all labels, {doubted:,} are right with a probability below 0.9.")
+    for source, words in _OTHERS.items():
+        if number := train.sources[source]:
+            lines.append(f"Of the labels of `train`, {number:,} {words}.")
     if campaign.label_changes:
         lines.append(
             f"Labels were added, renamed, merged or split {len(campaign.label_changes):,} times meanwhile; all answers "

@@ -135,6 +135,24 @@ def test_parquet_and_csv_hold_what_json_lines_do(
             assert next(cell["text"] for cell in cells if cell["id"] == "z") == "'=three"
 
 
+@pytest.mark.parametrize("kind", LABELS)
+def test_a_parquet_file_is_an_upload_for_another_campaign(served: Served, kind: str) -> None:
+    c = answered(served, kind)
+    again = served.campaign(problem=kind, labels=LABELS[kind])["id"]
+
+    receipt = served.http.post(
+        f"/v1/campaigns/{again}/labels",
+        content=export(served, c, "format=parquet").content,
+        headers={"Content-Type": "application/vnd.apache.parquet"},
+    ).json()
+
+    field = {"single_label": "label", "multi_label": "labels", "spans": "spans"}[kind]
+    assert (receipt["labels"], receipt["errors"]) == (3, [])
+    assert [(row["text"], row[field]) for row in rows(served, again)] == [
+        (row["text"], row[field]) for row in rows(served, c)
+    ]
+
+
 def test_auto_labels_come_as_parquet_too(served: Served) -> None:
     refused = served.http.get(
         f"/v1/campaigns/{answered(served, 'single_label')}/export?what=auto-labels&format=parquet"
@@ -230,7 +248,7 @@ def test_a_folder_for_datasets_has_splits_and_a_card(served: Served, tmp_path: P
     assert "| train | 357 | control 80, train 277 | annotation 357 |" in text
     assert "| 1 | 437 | 96.0% |" in text
     assert "> Which topic?\n> Choose one." in text
-    assert "4 labels of `train` are of texts that say almost what one in `test` says" in text
+    assert "Of the labels of `train`, 4 are of texts that say almost what one in `test` says" in text
     assert r'# a "dataset" | of \*things\*' in text
 
 
@@ -336,7 +354,7 @@ def test_labels_that_are_passed_on_are_in_every_form(served: Served, tmp_path: P
     chosen = [task["annotations"][0]["result"][0]["value"]["choices"] for task in tasks]
     assert (chosen, [task["data"]["weight"] for task in tasks]) == ([["good"], ["good"]], [1.0, 0.5])
     _, text = card(unzip(export(served, c, "format=hf"), tmp_path))
-    assert "1 labels were taken over from a text that says almost the same" in text
+    assert "Of the labels of `train`, 1 were taken over from a text that says almost the same" in text
     assert "There is no `test`" in text
 
 
