@@ -77,7 +77,9 @@ class Campaign(msgspec.Struct, frozen=True):
     page_hash: str | None
     model_version: str | None
     webhook_hash: str | None
+    put_right: str | None
     cursor: str | None
+    train_from: int | None
     swept_at: float | None
     exhausted_rows: int | None
     page_changes: int

@@ -2,13 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+
+from service.errors import Conflict
 from service.files import Files
 from service.records import Example
 from service.rounds.advance import advance, facts
-from service.store import campaigns, jobs
+from service.rounds.ask import Asked, ask
+from service.store import campaigns, jobs, rounds
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
-from tests.filling import answer, fill, seal
+from tests.filling import answer, encode, fill, seal
 
 
 def test_a_new_campaigns_first_shard_goes_before_the_bulk_of_another(
@@ -46,3 +51,40 @@ def test_what_waits_for_somebody_else_is_no_task_for_who_answered_it(
         assert (state.servable, state.asked, state.overlap) == (2, 6, 2)
         answer(connection, campaign.id, {2: {8: "a"}})
         assert facts(connection, campaign).state().servable == 2
+
+
+def test_a_round_is_asked_for_once_and_begins_when_the_pool_was_read(
+    database: Database, tmp_path: Path
+) -> None:
+    """Given two labels of fifty, then a round that is asked for waits until the pool was read; while
+    it runs, and with nothing new after it, there is no other."""
+    files = Files(tmp_path / "files")
+    with database.transaction() as connection:
+        id_ = campaigns.create(connection, NewCampaign("asks", ["a", "b"], "none")).id
+        fill(connection, files, id_, [Example(f"text {at}") for at in range(20)])
+        (shard,) = seal(connection, files, id_)
+        campaigns.change(connection, id_, encoder="tiny")
+        with pytest.raises(Conflict, match="no label is new yet"):
+            ask(connection, campaigns.get(connection, id_))
+        answer(connection, id_, {0: {1: "a"}}, role="hold-out")
+        with pytest.raises(Conflict, match="only measures"):
+            ask(connection, campaigns.get(connection, id_))
+        answer(connection, id_, {1: {1: "a"}, 2: {1: "b"}})
+        for _ in range(2):
+            assert ask(connection, campaigns.get(connection, id_)) == Asked(1, 3)
+            advance(connection, id_)
+            assert rounds.newest(connection, id_) is None
+        encode(connection, files, id_, shard, np.zeros((20, 4)))
+        advance(connection, id_)
+        assert facts(connection, campaigns.get(connection, id_)).rounds == {1: "training"}
+        with pytest.raises(Conflict, match="round 1 is training already"):
+            ask(connection, campaigns.get(connection, id_))
+        rounds.change(connection, id_, 1, state="done")
+        with pytest.raises(Conflict, match="no label is new since round 1 began"):
+            ask(connection, campaigns.get(connection, id_))
+        answer(connection, id_, {3: {1: "a"}})
+        advance(connection, id_)
+        assert facts(connection, campaigns.get(connection, id_)).rounds == {1: "done"}
+        assert ask(connection, campaigns.get(connection, id_)) == Asked(2, 1)
+        advance(connection, id_)
+        assert facts(connection, campaigns.get(connection, id_)).rounds == {1: "done", 2: "training"}

@@ -123,6 +123,22 @@ def test_a_round_starts_at_round_size_and_not_before() -> None:
     assert actions(given(changes=50, label_version=100)) == [StartRound(2, 100, (0,))]
 
 
+def test_a_round_that_was_asked_for_starts_with_what_labels_are_new_and_once() -> None:
+    asked = given(changes=3, label_version=53, train_from=53)
+    assert actions(asked) == [StartRound(2, 53, (0,))]
+    assert Seal((), close=True) in actions(msgspec.structs.replace(asked, filling=10))
+    assert actions(msgspec.structs.replace(asked, changes=0)) == []
+    running = msgspec.structs.replace(asked, round=Round(2, "training", 53), changes=0)
+    assert actions(running) == [Train(2)]
+    # The next few labels are none that somebody asked about, whether the round has ended well or not.
+    for state in ("done", "failed"):
+        later = Round(2, state, 53, ranked=True)
+        assert actions(msgspec.structs.replace(running, round=later, changes=4, label_version=57)) == []
+    assert actions(given(round=None, scores=None, strategy="random", changes=3, train_from=50)) == [
+        StartRound(1, 50, (0,))
+    ]
+
+
 def test_a_round_waits_for_the_test_set_and_for_something_to_train_on() -> None:
     assert StartRound(2, 50, (0,)) not in actions(given(changes=50, tests=frozenset({1})))
     assert actions(given(changes=50, labels=0)) == []

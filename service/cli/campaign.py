@@ -226,6 +226,18 @@ def resume(campaign: Name, json: AsJson = False) -> None:
 
 
 @app.command()
+def train(campaign: Name, json: AsJson = False) -> None:
+    """Begin a round now, although fewer labels than its round size are new."""
+    with connect() as api:
+        asked = api.begin_round(campaign)
+    if json:
+        return print_json(asked)
+    print(
+        f"Round {asked['round']} is asked for; {asked['changes']:,} labels are new. See postil watch {campaign}"
+    )
+
+
+@app.command()
 def delete(
     campaign: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -12,6 +12,7 @@ import httpx
 from service.cli import events
 from service.cli.events import Event
 from service.cli.views import (
+    Asked,
     AuditView,
     Campaign,
     Curve,
@@ -134,6 +135,9 @@ class Api:
 
     def rounds(self, campaign: str) -> list[Round]:
         return cast(list[Round], self._get(f"{_path(campaign)}/rounds")["rounds"])
+
+    def begin_round(self, campaign: str) -> Asked:
+        return cast(Asked, self._send("POST", f"{_path(campaign)}/rounds").json())
 
     def curve(self, campaign: str) -> Curve:
         return cast(Curve, self._get(f"{_path(campaign)}/curve"))

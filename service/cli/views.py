@@ -61,6 +61,11 @@ class LabelChange(TypedDict):
     unmeasured: int
 
 
+class Asked(TypedDict):
+    round: int
+    changes: int
+
+
 class LabelChanges(TypedDict):
     labels: list[str]
     changes: list[LabelChange]

@@ -77,6 +77,7 @@ ENDPOINTS = (
     Endpoint("POST", f"{C}/labels/changes", labels.change, status=201),
     Endpoint("GET", f"{C}/labels/changes", labels.list_changes),
     Endpoint("GET", f"{C}/rounds", rounds.list_all),
+    Endpoint("POST", f"{C}/rounds", rounds.begin, status=202),
     Endpoint("GET", f"{C}/rounds/{{n:int}}", rounds.show),
     Endpoint("GET", f"{C}/curve", rounds.learning_curve),
     Endpoint("GET", f"{C}/curve/groups", rounds.by_group),

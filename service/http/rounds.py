@@ -12,6 +12,7 @@ from service.groups import Groups
 from service.http.api import Api
 from service.http.schemas import Rounds, RoundView
 from service.records import Campaign
+from service.rounds.ask import Asked, ask
 from service.store import rounds
 
 T = TypeVar("T")
@@ -21,6 +22,12 @@ def list_all(api: Api, c: str) -> Rounds:
     """All rounds, oldest first."""
     with api.reading(c) as (connection, campaign):
         return Rounds([_view(row) for row in rounds.all_of(connection, campaign.id)])
+
+
+def begin(api: Api, c: str) -> Asked:
+    """Begin a round now, although fewer labels than `round_size` are new; 409 where none is, or a round is at work."""
+    with api.changing(c) as (connection, campaign):
+        return ask(connection, campaign)
 
 
 def show(api: Api, c: str, n: int) -> RoundView:

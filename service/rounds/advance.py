@@ -120,6 +120,7 @@ class Facts:
             labels=sum(number for role, number in self.labels.items() if role != "hold-out"),
             label_version=campaign.label_version,
             changes=self.changes,
+            train_from=campaign.train_from,
             pace=self.pace,
             idle_s=self.idle_s,
             round=self.round,

@@ -71,6 +71,8 @@ class State(msgspec.Struct, frozen=True):
     label_version: int = 0
     changes: int = 0
     """Examples whose label changed since the newest round's snapshot."""
+    train_from: int | None = None
+    """The label version at which somebody asked for a round; one on that version or a later one is what was asked."""
     pace: float = 0.0
     """Answers a second, lately."""
     idle_s: float = 0.0
@@ -177,11 +179,18 @@ def water(state: State) -> int:
 
 
 def round_due(state: State) -> bool:
-    """Enough labels are new; or some are, and no more are to be expected for now."""
-    if state.changes >= state.round_size:
+    """Enough labels are new; or some are, and somebody asked, or no more are to be expected for now."""
+    if state.changes >= state.round_size or (state.changes > 0 and _asked_for(state)):
         return True
     ended = state.paused or state.exhausted or _room(state) == 0
     return ended and state.changes > 0 and (state.servable == 0 or state.idle_s >= QUIET_S)
+
+
+def _asked_for(state: State) -> bool:
+    """Somebody asked for a round, and the newest one began before that."""
+    if state.train_from is None:
+        return False
+    return state.round is None or state.round.label_version < state.train_from
 
 
 def _sealing(state: State) -> list[Action]:

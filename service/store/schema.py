@@ -70,7 +70,9 @@ campaign = Table(
     Column("page_hash", String(64)),  # of the name and the instruction that the project shows
     Column("model_version", String(64)),  # whose predictions the project serves: r0, r1, …
     Column("webhook_hash", String(64)),
+    Column("put_right", Text),  # the model version found there in the place of ours, and put right
     Column("cursor", String(64)),  # newest updated_at that was pulled
+    Column("train_from", Integer),  # label version at which somebody asked for a round
     Column("swept_at", Float),  # when deletions were last looked for
     Column("exhausted_rows", Integer),  # size of the pool in which the last selection found too little
     Column("label_changes", Integer, nullable=False, server_default="0"),  # counter: rows of label_change

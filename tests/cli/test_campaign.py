@@ -133,3 +133,22 @@ def test_a_campaign_is_deleted_by_who_means_it(postil: Callable[..., Any], api: 
     assert (meant.status, meant.out) == (0, "Deleted doomed with 0 texts and 0 labels.\n")
     again = postil("campaign", "delete", "doomed", "--yes")
     assert (again.status, again.err.split(":")[0]) == (1, "error")
+
+
+def test_a_round_is_asked_for(postil: Callable[..., Any], api: Api) -> None:
+    name = api.create(name="training", labels=["good", "bad"], model="none")["name"]
+    nothing = postil("campaign", "train", name)
+    lines = b'{"text": "one", "label": "good"}\n{"text": "two", "label": "bad"}'
+    postil("labels", "add", name, "-", "--format", "jsonl", stdin=lines)
+
+    asked = postil("campaign", "train", name)
+
+    assert (nothing.status, nothing.err) == (
+        1,
+        "error: no label is new yet: there is nothing to learn from\n",
+    )
+    assert (asked.status, asked.out) == (
+        0,
+        "Round 1 is asked for; 2 labels are new. See postil watch training\n",
+    )
+    assert json.loads(postil("campaign", "train", name, "--json").out) == {"round": 1, "changes": 2}

@@ -445,3 +445,11 @@ def test_auto_labels_are_refused_with_a_reason_or_given_with_their_origin(served
         "no round has scored"
         in served.http.get(f"/v1/campaigns/{none}/export?what=auto-labels").json()["detail"]
     )
+
+
+def test_no_round_is_begun_beside_another(served: Served, filled: str) -> None:
+    answer = served.http.post(f"/v1/campaigns/{filled}/rounds")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        409,
+        "round 6 is training already: ask again when it is done",
+    )
