@@ -12,6 +12,7 @@ from redis.retry import Retry
 from rq import Queue, Worker
 
 QUEUES = ("gpu", "cpu", "sync")
+"""Of jobs. The workers at `predict` (service.scorer) do none."""
 ANSWER = "workers.door.answer"
 ALIVE = {
     getattr(socket, name): value

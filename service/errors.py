@@ -37,6 +37,10 @@ class FilesUnavailable(PostilError):
     """The object store that holds the files does not answer, or refuses us; worth another try later."""
 
 
+class ScorerUnavailable(PostilError):
+    """No `postil worker predict` answers now; worth another try later."""
+
+
 class LabelStudioUnavailable(PostilError):
     """Label Studio did not answer, or answered with a server error: try again later."""
 

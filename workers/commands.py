@@ -10,8 +10,10 @@ from service.errors import Invalid, PostilError
 
 def worker(
     queue: Annotated[
-        Literal["gpu", "cpu", "sync"],
-        typer.Argument(help="gpu encodes, trains and scores; cpu selects; sync speaks with Label Studio."),
+        Literal["gpu", "cpu", "sync", "predict"],
+        typer.Argument(
+            help="gpu encodes, trains and scores; cpu selects; sync speaks with Label Studio; predict answers at once."
+        ),
     ],
 ) -> None:
     """Run one worker until SIGTERM or Ctrl-C. It needs POSTIL_REDIS_URL and the data folder of the API."""
@@ -24,10 +26,10 @@ def worker(
             "POSTIL_REDIS_URL",
         )
     try:
-        from workers import resident
+        from workers import resident, scorer
     except ModuleNotFoundError as error:
         raise PostilError(f"a worker needs {error.name}: pip install 'postil[worker]'") from None
-    resident.run(settings, queue)
+    scorer.run(settings) if queue == "predict" else resident.run(settings, queue)
 
 
 def simulate(

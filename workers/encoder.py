@@ -171,23 +171,34 @@ class Encoder:
         tokens: Tokens,
         rows: NDArray[np.integer] | None = None,
         weights: Mapping[str, Tensor] | None = None,
+        network: Network | None = None,
     ) -> Iterator[tuple[Rows, Tensor]]:
         """(positions in `rows`, their embeddings) batch by batch, sorted by length; `rows` None: all of them."""
         every = np.arange(len(tokens)) if rows is None else np.asarray(rows, np.int64)
         batches = by_length(tokens.lengths[every], self.device.budget)
-        return self.over(batches, lambda on, batch, by: on.forward(tokens, every[batch], by), weights)
+        return self.over(
+            batches, lambda on, batch, by: on.forward(tokens, every[batch], by), weights, network
+        )
 
     def over(
         self,
         batches: Iterable[Rows],
         one: "Callable[[Encoder, Rows, Network], T]",
         weights: Mapping[str, Tensor] | None = None,
+        network: Network | None = None,
     ) -> Iterator[tuple[Rows, T]]:
-        """(batch, what `one` makes of it without gradients) in order, the devices by turns, each with a batch."""
-        hands = [
-            (on, on.scorer({name: weight.to(on.device.name) for name, weight in (weights or {}).items()}))
-            for on in self.everywhere
-        ]
+        """(batch, what `one` makes of it without gradients) in order, the devices by turns, each with a batch.
+
+        `network`: what `scorer` made for this device alone, where one is kept; it stands for `weights`.
+        """
+        hands = (
+            [(self, network)]
+            if network is not None
+            else [
+                (on, on.scorer({name: weight.to(on.device.name) for name, weight in (weights or {}).items()}))
+                for on in self.everywhere
+            ]
+        )
         ahead: deque[tuple[Rows, T]] = deque()
         for batch, (on, network) in zip(batches, cycle(hands), strict=False):
             with torch.inference_mode():
@@ -202,11 +213,15 @@ class Encoder:
         rows: NDArray[np.integer] | None = None,
         progress: Progress | None = None,
         weights: Mapping[str, Tensor] | None = None,
+        network: Network | None = None,
     ) -> NDArray[np.float32]:
-        """(n, d) embeddings of length 1 in the order of `rows` (None: all), of the base model or with `weights`."""
+        """(n, d) embeddings of length 1 in the order of `rows` (None: all), of the base model or with `weights`.
+
+        `network`: as in `over`.
+        """
         out = np.empty((len(tokens) if rows is None else len(rows), self.dimension), np.float32)
         done = 0
-        for batch, embeddings in self.embeddings(tokens, rows, weights):
+        for batch, embeddings in self.embeddings(tokens, rows, weights, network):
             out[batch] = embeddings.cpu().numpy()
             done += len(batch)
             if progress:

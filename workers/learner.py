@@ -23,7 +23,7 @@ from torch import Tensor
 from service.errors import Invalid
 from workers import linear, lora
 from workers.corpus import Corpus
-from workers.encoder import Encoder, Progress
+from workers.encoder import Encoder, Network, Progress
 from workers.linear import CONTEST_ROWS, Head, Held, Lesson, Linear
 from workers.objective import OBJECTIVES, Floats, Labels, Rows, thresholds
 from workers.recipe import Recipe
@@ -209,6 +209,7 @@ def predict(
     embeddings: bool = False,
     committee: bool = False,
     progress: Progress | None = None,
+    network: Network | None = None,
 ) -> Predictions:
     """Probabilities of `rows` of `tokens` (None: all) and, where asked for, their embeddings by the same pass.
 
@@ -217,6 +218,8 @@ def predict(
 
     `base` (len(tokens), d) are the encoder's own embeddings; without them they take a pass more. Where LoRA has no
     part, they are all that is needed, and the embeddings are these.
+
+    `network`: the encoder with LoRA, as `lora.network` made it, where one is kept.
     """
     if fitted.key != encoder.key:
         raise Invalid(
@@ -231,7 +234,7 @@ def predict(
     masks = _dropout(fitted) if committee else None
     members = np.empty((COMMITTEE, n, len(fitted.bias)), np.float16) if committee else None
     done = 0
-    for batch, adapted in _passes(encoder, fitted, tokens, rows, n):
+    for batch, adapted in _passes(encoder, fitted, tokens, rows, n, network):
         known = base[own[batch]].astype(np.float32)
         z = _logits(fitted.recipe, fitted.weight, fitted.bias, adapted, known)
         probabilities[batch] = aim.probabilities(z / np.float32(fitted.temperature))
@@ -248,16 +251,20 @@ def predict(
 
 
 def _passes(
-    encoder: Encoder, fitted: Fitted, tokens: Tokens, rows: NDArray[np.integer] | None, n: int
+    encoder: Encoder,
+    fitted: Fitted,
+    tokens: Tokens,
+    rows: NDArray[np.integer] | None,
+    n: int,
+    network: Network | None,
 ) -> Iterator[tuple[Rows, Floats | None]]:
     """(positions, their embeddings with LoRA) batch by batch; None in place of embeddings where LoRA has no part."""
     if fitted.frozen:
         for start in range(0, n, FROZEN_ROWS):
             yield np.arange(start, min(start + FROZEN_ROWS, n)), None
         return
-    device = encoder.device.name
-    matrices = {name: (a.to(device), b.to(device)) for name, (a, b) in fitted.lora.items()}
-    for batch, e in encoder.embeddings(tokens, rows, lora.merged(encoder, matrices, fitted.recipe)):
+    weights = None if network is not None else lora.of(encoder, fitted.lora, fitted.recipe)
+    for batch, e in encoder.embeddings(tokens, rows, weights, network):
         yield batch, e.cpu().numpy()
 
 

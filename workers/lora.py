@@ -21,7 +21,7 @@ from torch.nn.functional import linear, log_softmax, normalize
 
 from workers import baseline
 from workers.batches import paced, shuffled
-from workers.encoder import Encoder
+from workers.encoder import Encoder, Network
 from workers.linear import Head, Lesson
 from workers.objective import Floats
 from workers.recipe import Recipe
@@ -217,6 +217,17 @@ def merged(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: 
         f"{name}.weight": torch.addmm(encoder.linears[name], b, a, alpha=factor).to(encoder.device.dtype)
         for name, (a, b) in lora.items()
     }
+
+
+def of(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: Recipe) -> dict[str, Tensor]:
+    """`merged`, of matrices on whatever device."""
+    device = encoder.device.name
+    return merged(encoder, {name: (a.to(device), b.to(device)) for name, (a, b) in lora.items()}, recipe)
+
+
+def network(encoder: Encoder, lora: Mapping[str, tuple[Tensor, Tensor]], recipe: Recipe) -> Network:
+    """The encoder with these matrices, ready to score, to be kept; it has the merged layers' weights of its own."""
+    return encoder.scorer(of(encoder, lora, recipe))
 
 
 def matrices(encoder: Encoder, recipe: Recipe, noise: torch.Generator) -> Matrices:

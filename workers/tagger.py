@@ -160,9 +160,13 @@ def fit(
 
 
 def predict(
-    encoder: Encoder, tagger: Tagger, texts: Sequence[str], progress: Progress | None = None
+    encoder: Encoder,
+    tagger: Tagger,
+    texts: Sequence[str],
+    progress: Progress | None = None,
+    network: Network | None = None,
 ) -> Tagged:
-    """The spans of `texts` (n), and how unsure the tagger is of each text."""
+    """The spans of `texts` (n), and how unsure the tagger is of each text. `network`: as in `learner.predict`."""
     if tagger.key != encoder.key:
         raise Invalid(
             f"the adapter was trained on {tagger.base} ({tagger.key}), not on {encoder.name} ({encoder.key})"
@@ -179,7 +183,7 @@ def predict(
     rows: list[NDArray[np.int32]] = [np.empty((0, 4), np.int32)]
     confidence: list[Floats] = [np.empty(0, np.float32)]
     done = 0
-    for batch, part, z in _passes(encoder, model, aligned, tagger.recipe):
+    for batch, part, z in _passes(encoder, model, aligned, tagger.recipe, network):
         logp = log_softmax(z / tagger.temperature, dim=1).cpu().numpy()
         tags = alignment.decode(logp, part.offsets, part.joined)
         found, places = alignment.spans(tags, part.offsets, part.borders)
@@ -287,12 +291,12 @@ def _states(aligned: Aligned, encoder: Encoder, rows: Rows, network: Network | N
 
 
 def _passes(
-    encoder: Encoder, model: _Model, aligned: Aligned, recipe: Recipe
+    encoder: Encoder, model: _Model, aligned: Aligned, recipe: Recipe, network: Network | None = None
 ) -> Iterator[tuple[Rows, Aligned, Tensor]]:
     """(rows, their tokens, logits of these) batch by batch, sorted by length."""
-    weights = lora.merged(encoder, model.matrices, recipe)
+    weights = None if network is not None else lora.merged(encoder, model.matrices, recipe)
     batches = by_length(aligned.tokens.lengths, encoder.device.budget)
-    for batch, states in encoder.over(batches, partial(_states, aligned), weights):
+    for batch, states in encoder.over(batches, partial(_states, aligned), weights, network):
         logits = states.to(encoder.device.name) @ model.weight.T + model.bias
         yield batch, aligned.take(batch), recipe.scale * logits
 

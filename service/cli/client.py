@@ -25,6 +25,7 @@ from service.cli.views import (
     LabelChanges,
     LogEvent,
     People,
+    Predictions,
     Receipt,
     Reviewed,
     Round,
@@ -174,6 +175,12 @@ class Api:
 
     def undo_synthesis(self, campaign: str, number: int) -> Synthesis:
         return cast(Synthesis, self._send("DELETE", f"{_path(campaign)}/synthesis/{number}").json())
+
+    def predict(self, campaign: str, texts: list[str]) -> Predictions:
+        """What the campaign's adapter says of so many texts as the API takes at a time."""
+        patient = httpx.Timeout(120.0, connect=5.0)
+        path = f"{_path(campaign)}/predict"
+        return cast(Predictions, self._send("POST", path, json={"texts": texts}, timeout=patient).json())
 
     def annotators(self, campaign: str) -> People:
         return cast(People, self._get(f"{_path(campaign)}/annotators"))

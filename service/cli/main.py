@@ -18,6 +18,7 @@ from service.cli import (
     people,
     plugins,
     pool,
+    predict,
     stack,
     synthesize,
     token,
@@ -44,6 +45,7 @@ app.command("watch")(watch.watch)
 app.command("curve")(watch.curve)
 app.command("audit")(audit.audit)
 app.command("influence")(influence.influence)
+app.command("predict")(predict.predict)
 app.command("synthesize")(synthesize.synthesize)
 app.command("annotators")(people.annotators)
 app.command("disagreements")(people.disagreements)

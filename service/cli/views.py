@@ -66,6 +66,13 @@ class Asked(TypedDict):
     changes: int
 
 
+class Predictions(TypedDict):
+    round: int
+    predictions: list[dict[str, Any]]
+    """By the campaign's problem, as in `service.scorer.Said`."""
+    unsure: list[str]
+
+
 class LabelChanges(TypedDict):
     labels: list[str]
     changes: list[LabelChange]

@@ -28,6 +28,9 @@ UPLOADS = 8
 READING = 2
 """Of these, so many are worked at in the same instant: more would only keep the event loop from its turn."""
 
+PREDICTIONS = 16
+"""Requests that wait for the scorer at the same time, each in a thread of its own."""
+
 
 class Api:
     """One process' API."""
@@ -52,6 +55,7 @@ class Api:
         self.packers = Packers()
         self.shared = Shared()
         self.upload_limit = anyio.CapacityLimiter(UPLOADS)
+        self.predict_limit = anyio.CapacityLimiter(PREDICTIONS)
         self.upload_turns = threading.Semaphore(READING)
 
     @contextmanager

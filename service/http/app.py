@@ -22,6 +22,7 @@ from service.http import (
     page,
     people,
     pool,
+    predicting,
     problems,
     queue,
     rounds,
@@ -92,6 +93,7 @@ ENDPOINTS = (
     Endpoint("POST", f"{C}/synthesis", syntheses.begin, status=202),
     Endpoint("GET", f"{C}/synthesis", syntheses.list_all),
     Endpoint("DELETE", f"{C}/synthesis/{{s:int}}", syntheses.undo),
+    Endpoint("POST", f"{C}/predict", predicting.predict, needs="viewer"),
     Endpoint("GET", f"{C}/jobs", queue.list_jobs),
     Endpoint(
         "GET",

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from service import scorer
 from service.doorbell import QUEUES, Doorbell
 from service.store.database import Database, now
 from service.store.schema import annotation, campaign, job, label, round, selection, shard
@@ -55,13 +56,15 @@ class Standing(Collector):
         workers = GaugeMetricFamily("postil_workers", "Workers that wait or work.", labels=["queue"])
         for queue in QUEUES:
             workers.add_metric([queue], self.doorbell.workers(queue))
+        vitals = self.doorbell.vitals()
+        workers.add_metric([scorer.QUEUE], sum(one.queue == scorer.QUEUE for one in vitals))
         yield workers
         memory = GaugeMetricFamily(
             "postil_worker_memory_bytes",
             "What workers take (resident, gpu), and what their GPU has left and has (gpu_free, gpu_total).",
             labels=["worker", "queue", "kind"],
         )
-        for vital in self.doorbell.vitals():
+        for vital in vitals:
             for kind, value in vital.memory.items():
                 memory.add_metric([vital.worker, vital.queue, kind], value)
         yield memory

@@ -22,6 +22,7 @@ from service.errors import (
     LabelStudioUnavailable,
     NotFound,
     PostilError,
+    ScorerUnavailable,
     Unauthorized,
 )
 
@@ -33,6 +34,7 @@ _STATUS: dict[type[Exception], int] = {
     Unauthorized: 401,
     Forbidden: 403,
     FilesUnavailable: 503,
+    ScorerUnavailable: 503,
     LabelStudioUnavailable: 503,
     LabelStudioRefused: 502,
     PostilError: 500,
@@ -85,7 +87,8 @@ def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, Unauthorized):
         return unauthorized(str(error))
     status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
-    return problem(status, str(error), error.field if isinstance(error, Invalid) else None).response()
+    headers = {"Retry-After": "5"} if isinstance(error, ScorerUnavailable) else None
+    return problem(status, str(error), error.field if isinstance(error, Invalid) else None).response(headers)
 
 
 def _http(request: Request, error: Exception) -> Response:

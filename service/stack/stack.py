@@ -21,7 +21,7 @@ from service.stack.ports import LOOPBACK, Ports, get
 from service.stack.processes import Program, Status, Supervisor
 from service.stack.valkey import Valkey
 
-WORKERS = ("gpu", "cpu", "sync")
+WORKERS = ("gpu", "cpu", "sync", "predict")
 WAIT_S = 1.0
 """An endless wait would miss the signal that came just before it began."""
 
@@ -208,11 +208,12 @@ class Stack:
             )
         # Threads that spin while they wait would take the cores from the API and Label Studio.
         threads = {"OMP_NUM_THREADS": str(self.settings.worker_threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        alone = threads | {"OMP_NUM_THREADS": "1"}
         return [
             Program(
                 name=f"worker-{kind}",
                 command=_postil("worker", kind),
-                environ=self._environ(threads),
+                environ=self._environ(alone if kind == "predict" else threads),
                 stop_within=15.0,
                 # The API brings the database to its newest schema before it answers.
                 after=("api",),

@@ -66,6 +66,12 @@ def newest(connection: Connection, campaign: str, ranked: bool = False) -> Row[A
     return connection.execute(query.order_by(round.c.number.desc()).limit(1)).first()
 
 
+def active(connection: Connection, campaign: str) -> Row[Any] | None:
+    """The round whose adapter answers for the campaign: the newest one whose adapter is there."""
+    mine = select(round).where(round.c.campaign == campaign, round.c.adapter.is_not(None))
+    return connection.execute(mine.order_by(round.c.number.desc()).limit(1)).first()
+
+
 def change(connection: Connection, campaign: str, number: int, **values: Any) -> None:
     connection.execute(
         update(round).where(round.c.campaign == campaign, round.c.number == number).values(**values)

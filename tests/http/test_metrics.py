@@ -130,7 +130,7 @@ def test_workers_tell_of_their_memory(served: Served) -> None:
     found = read(served)
 
     assert found["postil_worker_memory_bytes"][("gpu_total", "gpu", "gpu-7")] == 30
-    assert set(found["postil_workers"]) == {("gpu",), ("cpu",), ("sync",)}
+    assert set(found["postil_workers"]) == {("gpu",), ("cpu",), ("sync",), ("predict",)}
     served.api.doorbell.redis.delete("postil-vitals:gpu-7")
 
 

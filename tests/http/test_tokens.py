@@ -74,7 +74,8 @@ def test_every_route_below_v1_says_what_it_needs() -> None:
         elif path in ("/v1/session", "/metrics"):
             assert access == "viewer"
         elif path.startswith("/v1/"):
-            assert access == ("viewer" if method == "GET" else "engineer")
+            reads = method == "GET" or path.endswith("/predict")
+            assert access == ("viewer" if reads else "engineer")
         else:
             assert access is None
 
