@@ -18,6 +18,7 @@ from service.http import (
     health,
     influences,
     labels,
+    ml,
     openapi,
     page,
     people,
@@ -40,6 +41,7 @@ from service.http.requests import Requests
 from service.http.schemas import Events, Health, Session
 from service.http.uploading import FORMS
 from service.pool.pool import Receipt
+from service.rounds.ask import Asked
 from service.settings import Settings
 
 C = "/v1/campaigns/{c}"
@@ -119,6 +121,17 @@ ENDPOINTS = (
         status=204,
         accepts={"application/json": None},
         headers=("X-Postil-Secret",),
+    ),
+    Endpoint("GET", "/ml/{c}/health", ml.health, needs="viewer"),
+    Endpoint("POST", "/ml/{c}/setup", ml.setup, needs="viewer", accepts={"application/json": None}),
+    Endpoint("POST", "/ml/{c}/predict", ml.predict, needs="viewer", accepts={"application/json": None}),
+    Endpoint("GET", "/ml/{c}/versions", ml.versions, needs="viewer"),
+    Endpoint(
+        "POST",
+        "/ml/{c}/webhook",
+        ml.webhook,
+        accepts={"application/json": None},
+        returns={"application/json": Asked},
     ),
     Endpoint("GET", "/healthz", health.alive),
     Endpoint("GET", "/readyz", health.ready, returns={"application/json": Health}),

@@ -1,5 +1,6 @@
 """Bearer tokens, and the page's sessions: nothing below /v1, and no metrics, without one that was issued here."""
 
+import base64
 import hashlib
 import hmac
 import time
@@ -22,7 +23,9 @@ from service.store import campaigns, sessions, tokens
 from service.store.tokens import Token
 
 REMEMBERED_S = 10.0
-CLOSED = "/v1/", "/metrics"
+CLOSED = "/v1/", "/metrics", "/ml/"
+ML = "/ml/"
+"""Label Studio asks here, and can do basic authentication alone."""
 SAFE = "GET", "HEAD", "OPTIONS"
 BURST = 10
 """Seconds of a token's rate that it may ask for at once."""
@@ -51,15 +54,25 @@ class Auth:
         if scope["type"] != "http" or not scope["path"].startswith(CLOSED):
             await self.app(scope, receive, send)
             return
+        if scope["path"].startswith(ML) and scope["path"].endswith("/webhook") and not _authorization(scope):
+            await self.app(scope, receive, send)  # a hint, as Label Studio sends it to a model
+            return
         answer = await self._refusal(scope)
         await (answer or self.app)(scope, receive, send)
 
     async def _refusal(self, scope: Scope) -> Response | None:
         """What is said instead of an answer; None: go on, with the token in the request's state."""
         request = Request(scope)
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        scheme, _, given = _authorization(scope).partition(" ")
         bearer = given.strip() if scheme.lower() == "bearer" else ""
-        cookie = "" if bearer else request.cookies.get(cookie_name(request), "")
+        asks = scope["path"].startswith(ML)
+        if asks and scheme.lower() == "basic":
+            bearer = _password(given.strip())
+        cookie = "" if bearer or asks else request.cookies.get(cookie_name(request), "")
+        if asks and not bearer:
+            return unauthorized(
+                "this needs basic authentication: the user postil, and a token for a password"
+            )
         if not bearer and not cookie:
             return unauthorized(f"this needs the header `Authorization: Bearer <token>`; {_WHERE}")
         if cookie and request.method not in SAFE and not _proven(request, cookie):
@@ -132,6 +145,18 @@ def first_token(api: Api) -> None:
 def cookie_name(request: Request) -> str:
     """Of the session: cookies of one host are shared by all its ports."""
     return f"postil_session_{request.url.port or request.url.scheme}"
+
+
+def _authorization(scope: Scope) -> str:
+    return Request(scope).headers.get("authorization", "")
+
+
+def _password(given: str) -> str:
+    """Of basic authentication (RFC 7617); '' where it is none."""
+    try:
+        return base64.b64decode(given, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _proven(request: Request, cookie: str) -> bool:

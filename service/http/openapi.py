@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from service.http.auth import ML
 from service.http.endpoint import Endpoint
 from service.http.problems import MEDIA_TYPE, Problem
 
@@ -40,7 +41,10 @@ def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "password": {"type": "http", "scheme": "basic"},
+            },
         },
     }
 
@@ -76,7 +80,7 @@ def _operation(endpoint: Endpoint, schemas: dict[int, Any], components: dict[str
     if more:
         operation["description"] = " ".join(more.split())
     if endpoint.access is not None:
-        operation["security"] = [{"token": []}]
+        operation["security"] = [{"password" if endpoint.path.startswith(ML) else "token": []}]
         operation["x-access"] = endpoint.access
     accepted = endpoint.accepts or ({"application/json": endpoint.body} if endpoint.body is not None else {})
     if accepted:

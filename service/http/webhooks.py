@@ -31,11 +31,11 @@ async def hint(api: Api, c: str, request: Request) -> Response:
     expected = await run_in_threadpool(_expected, api, c)
     if expected is None or not hmac.compare_digest(given, expected):
         raise Unauthorized("X-Postil-Secret is not the one that this campaign's webhook was made with")
-    deletes = (await _action(request)).endswith("_DELETED")
-    return Response(status_code=204, background=BackgroundTask(_wake, api, c, deletes))
+    deletes = (await action(request)).endswith("_DELETED")
+    return Response(status_code=204, background=BackgroundTask(wake, api, c, deletes))
 
 
-async def _action(request: Request) -> str:
+async def action(request: Request) -> str:
     """The one word that is read of the body; whatever else is in it, Label Studio is asked itself."""
     try:
         return msgspec.json.decode(await read_body(request, MAX_HINT_BYTES), type=Hint).action
@@ -51,7 +51,8 @@ def _expected(api: Api, c: str) -> str | None:
         return None
 
 
-def _wake(api: Api, c: str, deletes: bool) -> None:
+def wake(api: Api, c: str, deletes: bool) -> None:
+    """Have the sync job look at once; `deletes`: for what is gone, too."""
     with api.database.transaction() as connection:
         campaign = campaigns.get(connection, c)
         if deletes:

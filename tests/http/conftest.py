@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 from sqlalchemy import delete, update
 
-from service import annotations, predictions
+from service import annotations, doorbell, predictions
 from service.annotations import Given
 from service.errors import Invalid
 from service.http.api import Api
@@ -29,6 +29,9 @@ from service.store import campaigns, events, jobs, rounds, selections
 from service.store.database import now
 from service.store.schema import job
 from service.store.selections import Chosen
+
+if TYPE_CHECKING:
+    from workers.encoder import Encoder
 
 _numbers = count(1)
 
@@ -285,3 +288,37 @@ def filled(served: Served, filled_once: str) -> str:
             training.values(state="running", error=None, ended_at=None, lease_until=now() + 60)
         )
     return filled_once
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> "Encoder":
+    from tests.learner.conftest import build_encoder  # torch takes its time, and few tests need it
+    from workers.encoder import Encoder
+
+    return Encoder.load(str(build_encoder(tmp_path_factory.mktemp("tiny"))))
+
+
+@pytest.fixture
+def working(served: Served) -> Iterator[None]:
+    """A resident scorer at work."""
+    from workers.context import Context
+    from workers.scorer import Scorer
+
+    over = threading.Event()
+    redis = doorbell.connect(served.settings.redis_url, patient=True)
+    thread = threading.Thread(target=Scorer(Context(served.settings), redis).run, args=(over.is_set,))
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+    redis.close()
+
+
+def trained_campaign(served: Served, encoder: "Encoder", problem: str = "single_label") -> str:
+    """A campaign whose first round was trained."""
+    from tests.adapters import LABELS, leave, trained
+
+    made = served.campaign(labels=LABELS, model=encoder.name, problem=problem)
+    with served.api.database.transaction() as connection:
+        leave(connection, served.api.files, made["id"], 1, trained(encoder, problem, 1))
+    return str(made["id"])

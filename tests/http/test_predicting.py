@@ -1,45 +1,14 @@
 """Predictions over HTTP, by a resident scorer beside the API."""
 
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from service import doorbell, scorer
-from tests.adapters import LABELS, TEXTS, leave, trained
-from tests.http.conftest import Served
-from tests.learner.conftest import build_encoder
-from workers.context import Context
+from service import scorer
+from tests.adapters import LABELS, TEXTS
+from tests.http.conftest import Served, trained_campaign
 from workers.encoder import Encoder
-from workers.scorer import Scorer
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    return Encoder.load(str(build_encoder(tmp_path_factory.mktemp("tiny"))))
-
-
-@pytest.fixture
-def working(served: Served) -> Iterator[None]:
-    """A scorer at work."""
-    over = threading.Event()
-    redis = doorbell.connect(served.settings.redis_url, patient=True)
-    thread = threading.Thread(target=Scorer(Context(served.settings), redis).run, args=(over.is_set,))
-    thread.start()
-    yield
-    over.set()
-    thread.join()
-    redis.close()
-
-
-def campaign(served: Served, encoder: Encoder, problem: str = "single_label") -> str:
-    """One whose first round was trained."""
-    made = served.campaign(labels=LABELS, model=encoder.name, problem=problem)
-    with served.api.database.transaction() as connection:
-        leave(connection, served.api.files, made["id"], 1, trained(encoder, problem, 1))
-    return str(made["id"])
 
 
 def predict(served: Served, c: str, texts: Any) -> httpx.Response:
@@ -57,7 +26,7 @@ def predict(served: Served, c: str, texts: Any) -> httpx.Response:
 def test_each_problem_has_its_form(
     served: Served, encoder: Encoder, working: None, problem: str, fields: set[str]
 ) -> None:
-    said = predict(served, campaign(served, encoder, problem), TEXTS).json()
+    said = predict(served, trained_campaign(served, encoder, problem), TEXTS).json()
 
     assert (said["round"], said["unsure"], len(said["predictions"])) == (1, [], len(TEXTS))
     for one in said["predictions"]:
@@ -66,7 +35,7 @@ def test_each_problem_has_its_form(
 
 
 def test_a_viewer_may_ask(served: Served, encoder: Encoder, working: None) -> None:
-    c = campaign(served, encoder)
+    c = trained_campaign(served, encoder)
     body = {"name": "reads", "access": "viewer", "campaigns": [c]}
     secret = served.http.post("/v1/tokens", json=body).json()["secret"]
     headers = {"Authorization": f"Bearer {secret}"}
@@ -93,7 +62,7 @@ def test_without_a_scorer_it_is_said_how_to_start_one(
 ) -> None:
     monkeypatch.setattr(scorer, "TAKEN_S", 0.1)
 
-    answer = predict(served, campaign(served, encoder), ["fog"])
+    answer = predict(served, trained_campaign(served, encoder), ["fog"])
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "start `postil worker predict`" in answer.json()["detail"]
@@ -110,6 +79,6 @@ def test_without_a_scorer_it_is_said_how_to_start_one(
     ],
 )
 def test_what_is_no_request(served: Served, encoder: Encoder, texts: Any, status: int, told: str) -> None:
-    answer = predict(served, campaign(served, encoder), texts)
+    answer = predict(served, trained_campaign(served, encoder), texts)
 
     assert (answer.status_code, answer.json().get("field")) == (status, told)

@@ -13,9 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from service import annotations, synthesis
+from service import annotations, blind, synthesis
 from service.annotations import Given
 from service.errors import LabelStudioRefused
+from service.label_studio import live
 from service.label_studio.client import DELETE_CHUNK, Client
 from service.label_studio.problems import Problem, problem
 from service.label_studio.tasks import ChangedTask, NewPrediction, NewTask
@@ -193,7 +194,26 @@ def _sweep(held: Held, client: Client, campaign: Campaign, asks: Problem) -> Non
         with held.step() as connection:
             annotations.take(connection, campaign, _given(page), asks.from_result)
     client.delete_unstarted(campaign.project or 0, strays)
+    _put_right(held, client, campaign)
     _forget_versions(held, client, campaign)
+
+
+def _put_right(held: Held, client: Client, campaign: Campaign) -> None:
+    """Have Label Studio serve by our order again: it serves at random under any other model version, and connecting or
+    choosing a model there can set one.
+
+    Once for each such version: who sets it again means it, and has it until the next order.
+    """
+    found = client.model_version(campaign.project or 0)
+    if campaign.model_version is None or found in (campaign.model_version, campaign.put_right):
+        return
+    try:
+        client.set_model_version(campaign.project or 0, campaign.model_version)
+    except LabelStudioRefused:  # there is no prediction of it any more: the next order makes some
+        return
+    with held.step() as connection:
+        campaigns.change(connection, campaign.id, put_right=found)
+        events.record(connection, campaign.id, "order-put-right", found=found, version=campaign.model_version)
 
 
 def _forget_versions(held: Held, client: Client, campaign: Campaign) -> None:
@@ -204,13 +224,16 @@ def _forget_versions(held: Held, client: Client, campaign: Campaign) -> None:
     with held.context.database.transaction() as connection:
         before = clock(connection) - PAGE_OPEN_S
         ranked = [row for row in rounds.all_of(connection, campaign.id) if row.ranked_at is not None]
+        active = rounds.active(connection, campaign.id)
     steps = [(row.ranked_at, row.number, 0) for row in ranked]
     steps += [(change.made_at, 0, 1) for change in campaign.label_changes]
     old, number, changes = set(), 0, 0
     for at, newer, changed in sorted(steps):
         if at < before:
-            old.add(_version(number, changes))
+            old |= {_version(number, changes), live.version(number, changes)}
         number, changes = newer or number, changes + changed
+    if active is not None:
+        old.discard(live.version(active.number, len(campaign.label_changes)))
     if not old:
         return
     for version in old & client.model_versions(campaign.project or 0).keys() - {campaign.model_version}:
@@ -297,7 +320,7 @@ def _reorder(held: Held, client: Client, campaign: Campaign, asks: Problem) -> N
     client.add_predictions(project, rows, version)
     client.set_model_version(project, version)
     with held.step() as connection:
-        campaigns.change(connection, campaign.id, model_version=version)
+        campaigns.change(connection, campaign.id, model_version=version, put_right=None)
         events.record(connection, campaign.id, "queue-reordered", version=version, tasks=len(queue))
 
 
@@ -343,7 +366,7 @@ def _score(row: Row[Any]) -> float:
 
 def _result(row: Row[Any], asks: Problem, campaign: Campaign) -> list[dict[str, Any]]:
     """Second opinions are blind, too: they are to be their own. So is what is asked anew, since its labels changed."""
-    if row.role in BLIND_ROLES or row.wanted > campaign.overlap or row.void or not row.predictions:
+    if blind.is_blind(row, campaign) or not row.predictions:
         return []
     shown = Vocabulary.of(campaign).current(row.predictions[-1])
     return [] if shown is None else asks.show(shown)
