@@ -25,6 +25,8 @@ class Settings:
     """Valkey or Redis >= 6.2; `postil up` starts one where this is empty."""
     url: str = "http://127.0.0.1:8400"
     """Where Label Studio and the command line reach the API."""
+    page: str = ""
+    """Where people's browsers reach the API and its pages, if not at that URL."""
     token: str = ""
     """Bearer token of the command line; empty: read from `<data>/token`."""
     label_studio_url: str = ""

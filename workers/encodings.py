@@ -11,6 +11,7 @@ from sqlalchemy import Row
 
 from service.files import Files
 from service.records import Campaign, Place
+from service.similar import EMBEDDINGS as EMBEDDINGS
 from workers.corpus import words
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.int64]
 
-EMBEDDINGS = "embeddings.npy"
-"""Of an encoded shard: (rows, d) float16."""
 TEACHER = "confidence.npy"
 """What a teacher said of a shard: (rows,) float32."""
 COMMITTEE = "committee.npy"

@@ -28,6 +28,7 @@ from service.http import (
     queue,
     rounds,
     session,
+    similars,
     syntheses,
     tokens,
     webhooks,
@@ -95,6 +96,7 @@ ENDPOINTS = (
     Endpoint("POST", f"{C}/synthesis", syntheses.begin, status=202),
     Endpoint("GET", f"{C}/synthesis", syntheses.list_all),
     Endpoint("DELETE", f"{C}/synthesis/{{s:int}}", syntheses.undo),
+    Endpoint("GET", f"{C}/similar/{{key}}", similars.show),
     Endpoint("POST", f"{C}/predict", predicting.predict, needs="viewer"),
     Endpoint("GET", f"{C}/jobs", queue.list_jobs),
     Endpoint(
@@ -138,6 +140,7 @@ ENDPOINTS = (
     Endpoint("GET", "/metrics", health.metrics, returns={"text/plain": None}, needs="viewer"),
     Endpoint("GET", "/openapi.json", describe, returns={"application/json": None}),
     Endpoint("GET", "/", page.index, returns={"text/html": None}),
+    Endpoint("GET", "/similar/{c}/{key}", page.similar, returns={"text/html": None}),
     Endpoint(
         "GET",
         "/static/{name}",

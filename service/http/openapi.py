@@ -16,6 +16,7 @@ _WORDS = {
     "c": "id or name of a campaign",
     "n": "number of a round",
     "s": "number of a synthesis",
+    "key": "an example, as in `data.ext_id` of its task: 0-17",
     "name": "name of a file",
     "token_id": "number of a token",
 }

@@ -18,7 +18,16 @@ A_YEAR = "public, max-age=31536000, immutable"
 
 def index() -> Response:
     """The page."""
-    return Response(_index(), media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
+    return _page("index.html")
+
+
+def similar(c: str, key: str) -> Response:
+    """A page of its own that shows labeled examples like one, to whoever is signed in."""
+    return _page("similar.html")
+
+
+def _page(file: str) -> Response:
+    return Response(_html(file), media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 
 def static(name: str, request: Request) -> Response:
@@ -31,8 +40,8 @@ def static(name: str, request: Request) -> Response:
 
 
 @cache
-def _index() -> str:
-    html = (FOLDER / "index.html").read_text()
+def _html(file: str) -> str:
+    html = (FOLDER / file).read_text()
     for name, path in NAMES.items():
         mark = version("plotly") if path is PLOTLY else f"{path.stat().st_mtime_ns:x}"
         html = html.replace(f"/static/{name}", f"/static/{name}?v={mark}")

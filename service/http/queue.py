@@ -4,10 +4,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from service import blind, similar
 from service.http.api import Api
 from service.http.schemas import Jobs, Queue, QueueQuery, TaskView
 from service.http.status import job_view, project_url
-from service.records import BLIND_ROLES, Place
+from service.records import BLIND_ROLES, Campaign, Place
 from service.store import jobs, selections
 from service.vocabulary import Vocabulary
 
@@ -17,7 +18,7 @@ def show(api: Api, c: str, query: QueueQuery) -> Queue:
     with api.reading(c) as (connection, campaign):
         rows = selections.in_states(connection, campaign.id, selections.SERVABLE)
     words = Vocabulary.of(campaign)
-    return Queue([_task(api, campaign.project, words, row) for row in rows[: query.limit]])
+    return Queue([_task(api, campaign, words, row) for row in rows[: query.limit]])
 
 
 def list_jobs(api: Api, c: str) -> Jobs:
@@ -26,7 +27,8 @@ def list_jobs(api: Api, c: str) -> Jobs:
         return Jobs([job_view(row) for row in jobs.unfinished(connection, campaign.id)])
 
 
-def _task(api: Api, project: int | None, words: Vocabulary, row: Row[Any]) -> TaskView:
+def _task(api: Api, campaign: Campaign, words: Vocabulary, row: Row[Any]) -> TaskView:
+    project = campaign.project
     there = project is not None and row.task is not None
     shown = row.predictions and row.role not in BLIND_ROLES and not row.void
     return TaskView(
@@ -45,4 +47,7 @@ def _task(api: Api, project: int | None, words: Vocabulary, row: Row[Any]) -> Ta
         prediction=words.shown(row.predictions[-1]) if shown else None,
         round=row.round,
         chosen_at=row.chosen_at,
+        similar=None
+        if blind.is_blind(row, campaign)
+        else similar.link(api.settings, campaign, selections.key(row)),
     )

@@ -265,6 +265,8 @@ class TaskView(msgspec.Struct, frozen=True):
     prediction: dict[str, Any] | None
     round: int
     chosen_at: float
+    similar: str | None
+    """Page with labeled examples like it; null where whoever answers is to be shown nothing."""
 
 
 class Queue(msgspec.Struct, frozen=True):

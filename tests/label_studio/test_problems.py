@@ -15,6 +15,7 @@ from service.label_studio.client import Client
 from service.label_studio.problems import KINDS, MultiLabel, SingleLabel, Spans, colour, problem
 from service.label_studio.tasks import NewTask
 from service.records import PROBLEMS
+from service.vocabulary import changed
 
 STRANGE = (
     "pos & <neg>",
@@ -62,6 +63,22 @@ def test_many_labels_flow_and_can_be_searched() -> None:
     keys = [choice.attrib.get("hotkey") for choice in choices]
     assert "".join(key for key in keys if key) == "1234567890abcdefghijklmnopqrstuvwxyz"
     assert keys[36:] == [None] * 41
+
+
+@pytest.mark.parametrize("kind", PROBLEMS)
+def test_hotkeys_stay_where_they_are_when_a_label_is_added(kind: str) -> None:
+    """Digits, then letters; whoever has learned a key by heart finds the same label there."""
+
+    def keys(labels: list[str]) -> dict[str, str]:
+        page = ElementTree.fromstring(problem(kind, labels).label_config())
+        options = [one.attrib for one in page.iter() if one.tag in ("Choice", "Label")]
+        return {one["value"]: one["hotkey"] for one in options}
+
+    labels = [f"label {at}" for at in range(10)]
+    before, after = keys(labels), keys(changed(labels, [], ["one more"]))
+
+    assert "".join(before.values()) == "1234567890"
+    assert after == before | {"one more": "a"}
 
 
 def test_a_prediction_carries_the_label_and_its_probability(moods: SingleLabel) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from service import annotations, blind, synthesis
+from service import annotations, blind, similar, synthesis
 from service.annotations import Given
 from service.errors import LabelStudioRefused
 from service.label_studio import live
@@ -21,6 +21,7 @@ from service.label_studio.client import DELETE_CHUNK, Client
 from service.label_studio.problems import Problem, problem
 from service.label_studio.tasks import ChangedTask, NewPrediction, NewTask
 from service.records import BLIND_ROLES, Campaign
+from service.settings import Settings
 from service.store import campaigns, events, rounds, selections
 from service.store.database import clock
 from service.vocabulary import Vocabulary
@@ -253,7 +254,8 @@ def _push(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
     held.progress(0, len(chosen), "putting tasks into Label Studio")
     there = client.find_tasks(project, [selections.key(row) for row in chosen])
     missing = [row for row in chosen if selections.key(row) not in there]
-    made = client.import_tasks(project, [_task(row, asks, version, campaign) for row in missing])
+    settings = held.context.settings
+    made = client.import_tasks(project, [_task(row, asks, version, campaign, settings) for row in missing])
     tasks = {row.id: task for row, task in zip(missing, made, strict=True)}
     tasks |= {row.id: there[selections.key(row)][0] for row in chosen if selections.key(row) in there}
     again = [row for row in chosen if row.wanted > campaign.overlap]
@@ -372,7 +374,7 @@ def _result(row: Row[Any], asks: Problem, campaign: Campaign) -> list[dict[str, 
     return [] if shown is None else asks.show(shown)
 
 
-def _task(row: Row[Any], asks: Problem, version: str, campaign: Campaign) -> NewTask:
+def _task(row: Row[Any], asks: Problem, version: str, campaign: Campaign, settings: Settings) -> NewTask:
     data: dict[str, Any] = {"text": row.text, "ext_id": selections.key(row)}
     if row.ext_id is not None:
         data["id"] = row.ext_id
@@ -381,6 +383,7 @@ def _task(row: Row[Any], asks: Problem, version: str, campaign: Campaign) -> New
     result = _result(row, asks, campaign)
     if row.role not in BLIND_ROLES and row.strategy != synthesis.STRATEGY:
         data["reason"] = row.reason
+        data["similar"] = similar.link(settings, campaign, selections.key(row))
         if result:  # of what is shown, the least sure
             data["confidence"] = min(region["score"] for region in result)
     return NewTask(data, version, _score(row), result)

@@ -451,6 +451,7 @@ function taskLine(task, at) {
         el("span", {}, task.reason),
         task.prediction ? el("span", {}, `shown: ${predicted(task)}`) : null,
         task.state === "chosen" ? el("span", {}, "on its way") : link(task.url, "open"),
+        link(task.similar, "similar"),
       ),
     ),
   );
