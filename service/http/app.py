@@ -42,7 +42,6 @@ from service.http.requests import Requests
 from service.http.schemas import Events, Health, Session
 from service.http.uploading import FORMS
 from service.pool.pool import Receipt
-from service.rounds.ask import Asked
 from service.settings import Settings
 
 C = "/v1/campaigns/{c}"
@@ -128,13 +127,7 @@ ENDPOINTS = (
     Endpoint("POST", "/ml/{c}/setup", ml.setup, needs="viewer", accepts={"application/json": None}),
     Endpoint("POST", "/ml/{c}/predict", ml.predict, needs="viewer", accepts={"application/json": None}),
     Endpoint("GET", "/ml/{c}/versions", ml.versions, needs="viewer"),
-    Endpoint(
-        "POST",
-        "/ml/{c}/webhook",
-        ml.webhook,
-        accepts={"application/json": None},
-        returns={"application/json": Asked},
-    ),
+    Endpoint("POST", "/ml/{c}/webhook", ml.webhook, returns={"application/json": ml.Heard}),
     Endpoint("GET", "/healthz", health.alive),
     Endpoint("GET", "/readyz", health.ready, returns={"application/json": Health}),
     Endpoint("GET", "/metrics", health.metrics, returns={"text/plain": None}, needs="viewer"),

@@ -50,6 +50,13 @@ class Results(msgspec.Struct, frozen=True):
     results: list[Prediction]
 
 
+class Heard(msgspec.Struct, frozen=True):
+    """The round that was begun, as `service.rounds.ask.Asked` has it; null where it was a hint."""
+
+    round: int | None = None
+    changes: int | None = None
+
+
 class _Task(msgspec.Struct, frozen=True):
     id: Any = None
     data: Any = None
@@ -96,11 +103,8 @@ async def webhook(api: Api, c: str, request: Request) -> Response:
     """START_TRAINING begins a round, which takes an engineer's token; whatever else is a hint, as our own webhook's."""
     what = await action(request)
     if what != "START_TRAINING":
-        if await run_in_threadpool(_exists, api, c) and not _hints.take(c):
-            return Response(
-                status_code=204, background=BackgroundTask(wake, api, c, what.endswith("_DELETED"))
-            )
-        return Response(status_code=204)
+        passed_on = await run_in_threadpool(_exists, api, c) and not _hints.take(c)
+        return _heard(Heard(), BackgroundTask(wake, api, c, what.endswith("_DELETED")) if passed_on else None)
     token: Token | None = getattr(request.state, "token", None)
     if token is None:
         raise Unauthorized(
@@ -108,7 +112,11 @@ async def webhook(api: Api, c: str, request: Request) -> Response:
         )
     path = await permit(api, token, "engineer", {"c": c})
     asked = await run_in_threadpool(rounds.begin, api, path["c"])
-    return JSONResponse(msgspec.to_builtins(asked))
+    return _heard(Heard(asked.round, asked.changes))
+
+
+def _heard(what: Heard, then: BackgroundTask | None = None) -> Response:
+    return JSONResponse(msgspec.to_builtins(what), background=then)
 
 
 def _version(api: Api, c: str) -> str:

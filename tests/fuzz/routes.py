@@ -57,6 +57,10 @@ include-path = "/v1/campaigns/{{c}}"
 include-method = "DELETE"
 headers = {{ Authorization = "Bearer {deletes}" }}
 parameters = {{ "path.c" = {{ dictionary = "spare", probability = 0.8 }} }}
+[[operations]]
+include-path = "/v1/campaigns/{{c}}/predict"
+[operations.checks]
+not_a_server_error.expected-statuses = ["2XX", "4XX", 503]
 """,
         "utf-8",
     )
