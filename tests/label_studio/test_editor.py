@@ -196,3 +196,28 @@ def test_offsets_are_those_of_pythons_characters(client: Client, chromium: Brows
         ("Eve", "manual"),
     ]
     assert entities.from_result(found["blind"][0].result, "nothing here") == []
+
+
+def test_the_instruction_opens_and_nothing_else_stands_beside_the_text(
+    client: Client, chromium: Browser
+) -> None:
+    """Given a task with reason, confidence and similar examples, then its page shows the instruction, the text
+    and the labels, and none of these."""
+    labels = SingleLabel(("good", "bad"))
+    project = client.ensure_project(
+        "Instructed", labels.label_config(), "Read it.\nThen choose <one>.", f"postil:{uuid.uuid4()}"
+    )
+    told = {
+        "reason": "margin: good or bad?",
+        "confidence": 0.51,
+        "similar": "http://127.0.0.1:9/similar/c/0-1",
+    }
+    data = {"text": "So so.", "ext_id": "told", **told}
+    client.import_tasks(project, [NewTask(data, "r0", 0.1, labels.to_result("good", 0.51))])
+
+    page = opened(client, project, chromium)
+
+    expect(page.get_by_text("So so.", exact=True)).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Then choose <one>.").first).to_be_visible()
+    for words in ("margin", "similar", "0.51"):
+        expect(page.get_by_text(words)).to_have_count(0)
