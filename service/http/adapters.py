@@ -2,6 +2,7 @@
 
 import os
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 from starlette.responses import Response, StreamingResponse
 
-from service import curve
+from service import curve, model_card
 from service.errors import NotFound
 from service.http.api import Api
 from service.http.rounds import kept
@@ -33,20 +34,24 @@ def list_all(api: Api, c: str) -> Adapters:
 
 
 def download(api: Api, c: str, n: int) -> Response:
-    """One round's adapter as a tar file: PEFT's own files, head.safetensors and postil.json."""
+    """One round's adapter as a tar file: PEFT's own files, head.safetensors, postil.json, and a model card of today."""
     with api.reading(c) as (connection, campaign):
         row = rounds.get(connection, campaign.id, n)
-    if row.adapter is None or not api.files.exists(row.adapter):
-        raise NotFound(f"round {n} of campaign {campaign.name!r} has no adapter: it is {row.state}")
-    files = _files(api, row)
+        if row.adapter is None or not api.files.exists(row.adapter):
+            raise NotFound(f"round {n} of campaign {campaign.name!r} has no adapter: it is {row.state}")
+        done = rounds.all_of(connection, campaign.id)
+        truth = curve.truth(connection, api.files, campaign)
+        about = model_card.known(connection, api.files, campaign, row, truth)
+    card, files = model_card.write(about, kept(api, campaign, done, truth)).encode(), _files(api, row)
     name = f"{campaign.id}-round-{n}"
-    size = sum(tarfile.BLOCKSIZE + _padded(path.stat().st_size) for path in files) + 2 * tarfile.BLOCKSIZE
+    sizes = [len(card), *(path.stat().st_size for path in files)]
+    size = sum(tarfile.BLOCKSIZE + _padded(one) for one in sizes) + 2 * tarfile.BLOCKSIZE
     headers = {
         "Content-Length": str(size),
         "Content-Disposition": f'attachment; filename="{name}.tar"',
         "Cache-Control": "no-store",
     }
-    return StreamingResponse(_tar(name, files), media_type="application/x-tar", headers=headers)
+    return StreamingResponse(_tar(name, card, files), media_type="application/x-tar", headers=headers)
 
 
 def _view(api: Api, row: Row[Any], headline: str, point: curve.Point | None) -> AdapterView:
@@ -66,7 +71,10 @@ def _files(api: Api, row: Row[Any]) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
 
 
-def _tar(folder: str, files: list[Path]) -> Iterator[bytes]:
+def _tar(folder: str, card: bytes, files: list[Path]) -> Iterator[bytes]:
+    info = tarfile.TarInfo(f"{folder}/{model_card.NAME}")
+    info.size, info.mtime = len(card), int(time.time())
+    yield info.tobuf(tarfile.USTAR_FORMAT) + card + b"\0" * (_padded(info.size) - info.size)
     for path in files:
         with path.open("rb") as file:
             info = tarfile.TarInfo(f"{folder}/{path.name}")

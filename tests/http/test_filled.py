@@ -186,7 +186,8 @@ def test_adapters(served: Served, filled: str) -> None:
     assert response.headers["content-length"] == str(len(response.content))
     with tarfile.open(fileobj=io.BytesIO(response.content)) as tar:
         folder = f"{filled}-round-2"
-        assert tar.getnames() == [f"{folder}/adapter_config.json", f"{folder}/adapter_model.safetensors"]
+        names = ["README.md", "adapter_config.json", "adapter_model.safetensors"]
+        assert tar.getnames() == [f"{folder}/{name}" for name in names]
         weights = tar.extractfile(f"{folder}/adapter_model.safetensors")
         assert weights is not None
         assert weights.read() == bytes(700)
