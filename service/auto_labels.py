@@ -18,7 +18,7 @@ from service.store import rounds, selections
 def promise(
     connection: Connection, files: Files, campaign: Campaign, precision: float, level: float
 ) -> tuple[Row[Any], Cutoff]:
-    """(the newest round whose scores are there, the confidence above which its adapter's labels are to be believed).
+    """(the round whose adapter is active, the confidence above which that one's labels are to be believed).
 
     Raises Invalid where such labels cannot be promised at all, Conflict where they cannot now.
     """
@@ -26,11 +26,18 @@ def promise(
         raise Invalid(
             "auto-labels are for one label per text: what is promised is the share that is right", "what"
         )
-    done = [row for row in rounds.all_of(connection, campaign.id) if row.state == "done"]
-    if not done:
+    scored, active = rounds.scored(connection, campaign.id), rounds.active(connection, campaign)
+    if scored is None or active is None:
         raise Conflict("no round has scored the pool yet: auto-labels are the newest adapter's")
-    if done[-1].label_changes < len(campaign.label_changes):
-        raise Conflict("labels were changed since the newest round: auto-labels come with the next one")
+    if rounds.scorer(connection, campaign.id, scored.number).number != active.number:
+        raise Conflict(
+            f"the adapter of round {active.number} is active and did not score the pool yet: ask again in a minute"
+        )
+    if active.label_changes < len(campaign.label_changes):
+        raise Conflict(
+            f"labels were changed since round {active.number}, whose adapter is active: auto-labels come with the next "
+            "round, where the newest adapter is active"
+        )
     known = curve.truth(connection, files, campaign)
     if known.source != "hold-out":
         raise Conflict(
@@ -42,16 +49,15 @@ def promise(
             f"{unclear:,} examples of the hold-out wait to be answered again since a label was split: without them it "
             "is no random draw from the pool"
         )
-    newest = done[-1]
-    sat = exam.exam(campaign, files.path(newest.predictions), known, newest.seed)
-    said = predictions.probabilities(files.path(newest.predictions), ADAPTER)[sat.at]
+    sat = exam.exam(campaign, files.path(active.predictions), known, active.seed)
+    said = predictions.probabilities(files.path(active.predictions), ADAPTER)[sat.at]
     right = said.argmax(axis=1) == np.array(sat.truth, np.int64) if len(said) else np.empty(0, np.bool_)
     # Rounded as the scores are that it is held against.
     sure = said.max(axis=1, initial=0.0).astype(np.float16).astype(np.float32)
     found = cutoff(sure, right, precision, level)
     if isinstance(found, str):
         raise Conflict(f"no auto-labels can be promised: {found}")
-    return newest, found
+    return active, found
 
 
 def of_shard(

@@ -66,6 +66,8 @@ class Curve(msgspec.Struct, frozen=True):
     """None where there is no reference on random labels yet, or nothing measures."""
     weakest: Weakest | None
     """Domain and class that the newest adapter does worst on; None where no round was trained yet."""
+    active: int | None = None
+    """The round whose adapter the campaign goes by; None where there is none yet."""
 
 
 def truth(connection: Connection, files: Files, campaign: Campaign) -> Truth:

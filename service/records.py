@@ -67,6 +67,8 @@ class Campaign(msgspec.Struct, frozen=True):
     class_balance: float
     weak_share: float
     quotas: dict[str, float]
+    adapter: int | None
+    """The round whose adapter is active, where somebody named one; see `rounds.active`."""
     paused: bool
     created_at: float
     encoder: str | None

@@ -9,11 +9,13 @@ from service.rounds.decide import (
     Compare,
     Encode,
     EndRound,
+    Plan,
     Rerank,
     Round,
     Score,
     Seal,
     Select,
+    StartRescore,
     StartRound,
     State,
     Sync,
@@ -158,6 +160,29 @@ def test_a_failed_round_is_followed_by_another_only_with_new_labels() -> None:
     failed = Round(2, "failed", 90)
     assert actions(given(round=failed, changes=10)) == []
     assert actions(given(round=failed, changes=50, label_version=140)) == [StartRound(3, 140, (0,))]
+
+
+def test_another_adapter_that_becomes_active_scores_the_pool_in_a_round_of_its_own() -> None:
+    second = Round(2, "done", 90, frozenset({0}), frozenset({0}), ranked=True, scorer=2)
+    assert actions(given(round=second, scores=2, scorer=2, active=2)) == []
+    named = given(round=second, scores=2, scorer=2, active=1)
+    assert actions(named) == [StartRescore(3, 1, (0,))]
+    due = msgspec.structs.replace(named, changes=50, label_version=100)
+    assert actions(due) == [StartRound(3, 100, (0,))]
+    for state, action in (("training", Train(3)), ("planning", Plan(3)), ("scoring", Score(3, 0))):
+        third = Round(3, state, 90, frozenset({0}), scorer=1)
+        assert actions(msgspec.structs.replace(named, round=third)) == [action]
+    done = msgspec.structs.replace(second, number=3, scorer=1)
+    assert actions(given(round=done, scores=3, scorer=1, active=1)) == []
+    assert actions(given(round=done, scores=3, scorer=1, active=2)) == [StartRescore(4, 2, (0,))]
+
+
+def test_an_adapter_that_fails_to_score_the_pool_is_tried_again_only_with_new_labels() -> None:
+    failed = Round(3, "failed", 90, scorer=1)
+    named = given(round=failed, scores=2, scorer=2, active=1)
+    assert actions(named) == []
+    assert actions(msgspec.structs.replace(named, changes=50)) == [StartRound(4, 50, (0,))]
+    assert actions(msgspec.structs.replace(named, active=3)) == [StartRescore(4, 3, (0,))]
 
 
 def test_the_budget_limits_what_is_asked() -> None:

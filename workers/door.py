@@ -15,7 +15,7 @@ from workers.context import Context
 from workers.held import Held, Stopping
 
 KINDS = {
-    "gpu": ("encode", "train", "score", "audit", "influence", "synthesize", "teach"),
+    "gpu": ("encode", "train", "plan", "score", "audit", "influence", "synthesize", "teach"),
     "cpu": ("seal", "select", "rerank", "ingest", "compare"),
     "sync": ("sync",),
 }
@@ -106,5 +106,5 @@ def _write_failure(connection: Connection, claim: jobs.Claim, words: str, away: 
         uploads.end_told(connection, claim.campaign, claim.args["upload"], "broken", error=words)
     if over and claim.kind == "synthesize":
         syntheses.end(connection, claim.campaign, claim.args["synthesis"], "broken", error=words)
-    if over and claim.kind in ("train", "score"):
+    if over and claim.kind in ("train", "plan", "score"):
         rounds.change(connection, claim.campaign, claim.args["round"], state="failed", error=words)

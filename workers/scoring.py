@@ -14,6 +14,7 @@ from strategies.blocks import blocks
 from workers import candidates, situation
 from workers.candidates import Floats, Probe
 from workers.held import Held
+from workers.material import Material
 from workers.situation import TRAIN, Situation
 
 ASKED_ROWS = 10_000
@@ -56,6 +57,17 @@ def plan(
         for number in shards:
             np.save(folder / f"{number}.npy", now.pool.rows[chosen[numbers == number]].astype(np.int32))
     return name, shards, len(chosen)
+
+
+def hands(held: Held, material: Material) -> int:
+    """How many workers will score side by side."""
+    return max(
+        1,
+        min(
+            held.context.doorbell.workers("gpu"),
+            len(material.encoded.keys() & material.whole.contents.keys()),
+        ),
+    )
 
 
 def rows(files: Files, folder: str, shard: int) -> NDArray[np.int64]:

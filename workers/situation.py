@@ -127,6 +127,7 @@ class Scores:
     """What one adapter says of n pool positions (ascending)."""
 
     round: int
+    """Whose adapter it is."""
     positions: NDArray[np.int64]
     probabilities: NDArray[np.float32] | None = None
     """(n, C); None for spans."""
@@ -309,7 +310,7 @@ def load(
         zone=zones(drawn, campaign.random_share, room),
         near=measured(files, whole, taken, tests),
         holdout_room=room,
-        behind=bool(round_) and rounds.get(connection, campaign.id, round_).metrics.get("behind", False),
+        behind=bool(round_) and rounds.scorer(connection, campaign.id, round_).metrics.get("behind", False),
         quotas=_quotas(connection, files, campaign, whole, scores, round_),
     )
 
@@ -320,7 +321,7 @@ def _quotas(
     of_domain = partial(whole.of_domain, files)
     found = quotas.named(campaign.quotas, of_domain)
     if campaign.weak_share and round_:
-        row, known = rounds.get(connection, campaign.id, round_), curve.truth(connection, files, campaign)
+        row, known = rounds.scorer(connection, campaign.id, round_), curve.truth(connection, files, campaign)
         for sat in curve.sittings(files, campaign, [row], known):
             weak = groups.weakest(sat.exam, campaign.labels)
             found += quotas.weakest(campaign.weak_share, weak, of_domain, of_class(campaign, scores, whole))
@@ -403,10 +404,10 @@ def _doubt(
 def _scores(
     connection: Connection, files: Files, campaign: Campaign, whole: Pool, round_: int
 ) -> Scores | None:
-    row, thresholds = rounds.get(connection, campaign.id, round_), None
+    row, thresholds = rounds.scorer(connection, campaign.id, round_), None
     if campaign.problem == "multi_label":
         thresholds = tuple(row.metrics["thresholds"][ADAPTER])
-    found = Scores.load(files, whole, round_, rounds.scores(connection, campaign.id, round_), thresholds)
+    found = Scores.load(files, whole, row.number, rounds.scores(connection, campaign.id, round_), thresholds)
     columns = Vocabulary.of(campaign).columns(row.label_changes)
     return None if found is None else found.renamed(campaign.problem, columns)
 

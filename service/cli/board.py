@@ -98,6 +98,8 @@ def summary(campaign: Campaign) -> RenderableType:
     line("problem", campaign["problem"].replace("_", " "))
     line("labels", " | ".join(campaign["labels"]))
     line("model", f"{campaign['model']}, strategy {campaign['strategy']}")
+    if campaign.get("adapter") is not None:
+        line("adapter", f"that of round {campaign['adapter']}, named by hand")
     near = f" ({status['near_duplicates']:,} near-duplicates)" if status.get("near_duplicates") else ""
     line("pool", f"{status['examples']:,} examples{near}, {status['test_examples']:,} test examples")
     if shares := _shares(campaign):
@@ -230,7 +232,8 @@ def log_line(event: LogEvent) -> Text:
 
 
 def _state(one: Round) -> str:
-    return "done, the queue is in order" if one["ranked_at"] else one["state"]
+    words = "done, the queue is in order" if one["ranked_at"] else one["state"]
+    return words if one.get("scored_by") is None else f"{words}, by the adapter of round {one['scored_by']}"
 
 
 def _shares(campaign: Campaign) -> str:

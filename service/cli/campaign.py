@@ -189,6 +189,12 @@ def set_(
     weak_share: WeakShare = None,
     quota: Quotas = None,
     instruction: Instruction = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            help="The round whose adapter chooses and pre-annotates; `newest` for that of the newest."
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Change a campaign; it takes effect at once."""
@@ -204,6 +210,10 @@ def set_(
         if budget != "none" and not budget.isdecimal():
             raise Invalid(f"--budget is {budget!r}: give a whole number, or `none`", "budget")
         changes["budget"] = None if budget == "none" else int(budget)
+    if adapter is not None:
+        if adapter != "newest" and not adapter.isdecimal():
+            raise Invalid(f"--adapter is {adapter!r}: give the number of a round, or `newest`", "adapter")
+        changes["adapter"] = None if adapter == "newest" else int(adapter)
     if not changes:
         raise Invalid(
             "nothing to change: name a setting, such as --budget 500 (see postil campaign set --help)"

@@ -19,6 +19,7 @@ from service.export.forms import FORMS, Format, What
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+
 Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 
 
@@ -82,13 +83,30 @@ def named_by(out: str) -> Format:
 def adapter(
     campaign: Name,
     number: Annotated[int, typer.Argument(metavar="ROUND", help="Number of the round.")],
-    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to make.")] = None,
+    activate: Annotated[
+        bool, typer.Option("--activate", help="Have it choose and pre-annotate, in the newest one's place.")
+    ] = False,
 ) -> None:
-    """Fetch a round's adapter, in PEFT's format, with its classifier and lineage."""
-    _new(out)
-    with connect() as api, api.adapter(campaign, number) as chunks:
-        _unpack(chunks, out, f"fetching the adapter of round {number}", _untar)
-    _print_names(out)
+    """Fetch a round's adapter, in PEFT's format, with its classifier and a model card; or make it the active one."""
+    from service.errors import Invalid
+
+    if out is None and not activate:
+        raise Invalid("nothing to do: name a folder with --out, or give --activate", "--out")
+    if out is not None:
+        _new(out)
+    with connect() as api:
+        if out is not None:
+            with api.adapter(campaign, number) as chunks:
+                _unpack(chunks, out, f"fetching the adapter of round {number}", _untar)
+            _print_names(out)
+        if activate:
+            api.change(campaign, adapter=number)
+            print(
+                f"The adapter of round {number} is active: it scores the pool, then the queue is put in its order; "
+                f"`postil campaign set {campaign} --adapter newest` ends that.",
+                file=sys.stderr,
+            )
 
 
 def _write(chunks: Iterator[bytes], path: Path) -> None:

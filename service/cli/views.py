@@ -91,6 +91,7 @@ class Campaign(TypedDict):
     budget: int | None
     weak_share: NotRequired[float]
     quotas: NotRequired[dict[str, float]]
+    adapter: NotRequired[int | None]
     paused: bool
     warnings: list[str]
     label_studio: Project | None
@@ -120,6 +121,7 @@ class Round(TypedDict):
     train_seconds: float | None
     score_seconds: float | None
     ranked_at: float | None
+    scored_by: NotRequired[int | None]
     error: str | None
 
 
@@ -207,6 +209,7 @@ class Curve(TypedDict):
     stopping: Stopping | None
     gain: Gain | None
     weakest: Weakest | None
+    active: NotRequired[int | None]
 
 
 class Person(TypedDict):

@@ -21,7 +21,8 @@ def pages(
     """A page at a time. Raises what `auto_labels.promise` does, before the first one."""
     with database.reading() as connection:
         round_, found = auto_labels.promise(connection, files, campaign, precision, level)
-        scores = rounds.scores(connection, campaign.id, round_.number)
+        scored = rounds.scored(connection, campaign.id)
+        scores = [] if scored is None else rounds.scores(connection, campaign.id, scored.number)
     promised = {"source": "auto", "round": round_.number, "precision": precision, "level": level}
 
     def stream() -> Iterator[list[dict[str, Any]]]:

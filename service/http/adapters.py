@@ -26,10 +26,21 @@ def list_all(api: Api, c: str) -> Adapters:
     with api.reading(c) as (connection, campaign):
         done = rounds.all_of(connection, campaign.id)
         known = curve.truth(connection, api.files, campaign)
+        active = rounds.active(connection, campaign)
     by_round = {point.round: point for point in kept(api, campaign, done, known).points}
     headline = HEADLINES[campaign.problem]
     return Adapters(
-        [_view(api, row, headline, by_round.get(row.number)) for row in done if row.adapter is not None]
+        [
+            _view(
+                api,
+                row,
+                headline,
+                by_round.get(row.number),
+                active is not None and row.number == active.number,
+            )
+            for row in done
+            if row.adapter is not None
+        ]
     )
 
 
@@ -54,7 +65,7 @@ def download(api: Api, c: str, n: int) -> Response:
     return StreamingResponse(_tar(name, card, files), media_type="application/x-tar", headers=headers)
 
 
-def _view(api: Api, row: Row[Any], headline: str, point: curve.Point | None) -> AdapterView:
+def _view(api: Api, row: Row[Any], headline: str, point: curve.Point | None, active: bool) -> AdapterView:
     return AdapterView(
         round=row.number,
         labels=row.labels,
@@ -63,6 +74,7 @@ def _view(api: Api, row: Row[Any], headline: str, point: curve.Point | None) -> 
         score=None if point is None or point.metrics is None else getattr(point.metrics, headline).value,
         created_at=row.started_at + row.train_seconds if row.train_seconds is not None else None,
         size_bytes=sum(path.stat().st_size for path in _files(api, row)),
+        active=active,
     )
 
 

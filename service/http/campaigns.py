@@ -21,8 +21,9 @@ from service.http.schemas import (
 )
 from service.http.status import lines, view
 from service.label_studio.problems import problem
+from service.records import Campaign
 from service.rounds.advance import advance
-from service.store import campaigns, events, jobs
+from service.store import campaigns, events, jobs, rounds
 from service.store.tokens import Token
 from service.vocabulary import MARK
 from strategies import registry, weighted
@@ -40,6 +41,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "random_share": (0, 1),
     "holdout_size": (0, 100_000),
     "score_seconds": (1, 86_400),
+    "adapter": (1, 2**31 - 1),
     "overlap": (1, 20),
     "second_opinions": (0, 0.9),
     "class_balance": (0, 1),
@@ -83,6 +85,8 @@ def change(api: Api, c: str, body: CampaignChange) -> CampaignView:
         news = {name: value for name, value in wanted.items() if value != before[name]}
         shares = {name: before[name] for name in ("weak_share", "quotas")}
         _check({"problem": campaign.problem} | (shares if shares.keys() & news.keys() else {}) | news)
+        if news.get("adapter") is not None:
+            _check_adapter(connection, campaign, news["adapter"])
         if "name" in news and _taken(connection, news["name"]):
             raise Conflict(f"a campaign named {news['name']!r} exists already: choose another name")
         if news:
@@ -118,6 +122,19 @@ def _taken(connection: Connection, name: str) -> bool:
     except NotFound:
         return False
     return True
+
+
+def _check_adapter(connection: Connection, campaign: Campaign, number: int) -> None:
+    row = next((row for row in rounds.all_of(connection, campaign.id) if row.number == number), None)
+    if row is None:
+        raise Invalid(
+            f"there is no round {number}: `GET …/adapters` lists those that have an adapter", "adapter"
+        )
+    if row.state == "failed":
+        raise Invalid(f"round {number} failed, so its adapter cannot be active: {row.error}", "adapter")
+    if row.adapter is None:
+        why = "it is training" if row.scored_by is None else f"it went by that of round {row.scored_by}"
+        raise Invalid(f"round {number} has no adapter of its own: {why}", "adapter")
 
 
 def _check(values: dict[str, Any]) -> None:

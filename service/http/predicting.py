@@ -56,7 +56,7 @@ async def in_turn(api: Api, work: Callable[[], T]) -> T:
 def adapter(api: Api, c: str) -> tuple[Campaign, int]:
     """The campaign, and the round whose adapter answers for it; raises Conflict where there is none yet."""
     with api.reading(c) as (connection, campaign):
-        active = rounds.active(connection, campaign.id)
+        active = rounds.active(connection, campaign)
     if active is None:
         raise Conflict(
             f"campaign {campaign.name!r} has no adapter yet: its first round makes one, and "

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import Row
 
 from service import curve
@@ -41,7 +42,9 @@ def learning_curve(api: Api, c: str) -> Curve:
     with api.reading(c) as (connection, campaign):
         done = rounds.all_of(connection, campaign.id)
         known = curve.truth(connection, api.files, campaign)
-    return kept(api, campaign, done, known)
+        active = rounds.active(connection, campaign)
+    made = kept(api, campaign, done, known)
+    return made if active is None else msgspec.structs.replace(made, active=active.number)
 
 
 def by_group(api: Api, c: str) -> Groups:
@@ -85,6 +88,7 @@ def _view(row: Row[Any]) -> RoundView:
         labels=row.labels,
         trained_on=(row.metrics or {}).get("trained_on"),
         strategy=row.strategy,
+        scored_by=row.scored_by,
         train_seconds=row.train_seconds,
         score_seconds=row.score_seconds,
         select_seconds=row.select_seconds,

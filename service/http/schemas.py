@@ -20,7 +20,8 @@ class CampaignBody(NewCampaign, frozen=True, forbid_unknown_fields=True):
 
 
 class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be changed of a campaign; what is left out stays. A `budget` of null lifts the budget."""
+    """What is to be changed of a campaign; what is left out stays. A `budget` of null lifts the budget; an `adapter`
+    of null is the newest one's."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     paused: bool | msgspec.UnsetType = msgspec.UNSET
@@ -37,6 +38,8 @@ class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     class_balance: float | msgspec.UnsetType = msgspec.UNSET
     weak_share: float | msgspec.UnsetType = msgspec.UNSET
     quotas: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
+    adapter: int | msgspec.UnsetType | None = msgspec.UNSET
+    """The round whose adapter is to be active."""
     instruction: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -152,6 +155,8 @@ class CampaignView(msgspec.Struct, frozen=True):
     class_balance: float
     weak_share: float
     quotas: dict[str, float]
+    adapter: int | None
+    """The round whose adapter is active, where somebody named one; null: the newest."""
     paused: bool
     created_at: float
     warnings: list[str]
@@ -231,6 +236,8 @@ class RoundView(msgspec.Struct, frozen=True):
     labels: int
     trained_on: int | None
     strategy: str
+    scored_by: int | None
+    """The round whose adapter scores the pool in it; null: its own. Without an adapter of its own it trains nothing."""
     train_seconds: float | None
     score_seconds: float | None
     select_seconds: float | None
@@ -407,6 +414,8 @@ class AdapterView(msgspec.Struct, frozen=True):
     score: float | None
     created_at: float | None
     size_bytes: int
+    active: bool
+    """Whether it is the one that the campaign goes by."""
 
 
 class Adapters(msgspec.Struct, frozen=True):

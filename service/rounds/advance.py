@@ -17,11 +17,13 @@ from service.rounds.decide import (
     Compare,
     Encode,
     EndRound,
+    Plan,
     Rerank,
     Round,
     Score,
     Seal,
     Select,
+    StartRescore,
     StartRound,
     State,
     Sync,
@@ -76,6 +78,10 @@ class Facts:
     """State by number."""
     round: Round | None
     """The newest."""
+    scored: Row[Any] | None
+    """As in `rounds.scored`."""
+    active: int | None
+    """As in `rounds.active`."""
     encoded: frozenset[int]
     taught: frozenset[int]
     uploading: bool
@@ -124,12 +130,14 @@ class Facts:
             pace=self.pace,
             idle_s=self.idle_s,
             round=self.round,
-            scores=max((number for number, state in self.rounds.items() if state == "done"), default=None),
+            scores=None if self.scored is None else self.scored.number,
+            scorer=None if self.scored is None else _scorer(self.scored),
+            active=self.active,
         )
 
 
 def facts(connection: Connection, campaign: Campaign) -> Facts:
-    last = rounds.newest(connection, campaign.id)
+    last, active = rounds.newest(connection, campaign.id), rounds.active(connection, campaign)
     return Facts(
         campaign=campaign,
         shards=pool.all_shards(connection, campaign.id, None),
@@ -139,6 +147,8 @@ def facts(connection: Connection, campaign: Campaign) -> Facts:
         labels=labels.count(connection, campaign.id),
         rounds=rounds.states(connection, campaign.id),
         round=None if last is None else _round(connection, campaign.id, last),
+        scored=rounds.scored(connection, campaign.id),
+        active=None if active is None else active.number,
         encoded=frozenset(rounds.encodings(connection, campaign.id, campaign.encoder)),
         taught=_taught(connection, campaign),
         uploading=_uploading(connection, campaign.id),
@@ -170,7 +180,12 @@ def _round(connection: Connection, campaign: str, row: Row[Any]) -> Round:
         frozenset(row.shards),
         scored,
         ranked=row.ranked_at is not None,
+        scorer=_scorer(row),
     )
+
+
+def _scorer(row: Row[Any]) -> int:
+    return int(row.number if row.scored_by is None else row.scored_by)
 
 
 def _uploading(connection: Connection, campaign: str) -> bool:
@@ -221,6 +236,11 @@ def _act(
         case StartRound():
             _start_round(connection, campaign, action)
             _act(connection, campaign, state, Train(action.number), asked)
+        case StartRescore():
+            _start_rescore(connection, campaign, action)
+            _act(connection, campaign, state, Plan(action.number), asked)
+        case Plan():
+            job(f"plan:{action.round}", "plan", "gpu", action, 1, slot="train")
         case Train():
             job(f"train:{action.round}", "train", "gpu", action, 1, slot="train")
         case Score():
@@ -253,3 +273,19 @@ def _start_round(connection: Connection, campaign: Campaign, action: StartRound)
     events.record(
         connection, campaign.id, "round-started", round=action.number, label_version=action.label_version
     )
+
+
+def _start_rescore(connection: Connection, campaign: Campaign, action: StartRescore) -> None:
+    before = rounds.get(connection, campaign.id, action.number - 1)
+    rounds.start(
+        connection,
+        campaign.id,
+        action.number,
+        label_version=before.label_version,  # what is new since still counts towards the next training
+        labels=before.labels,
+        shards=list(action.shards),
+        strategy=campaign.strategy,
+        seed=campaign.seed,
+        scored_by=action.by,
+    )
+    events.record(connection, campaign.id, "round-started", round=action.number, by_adapter=action.by)

@@ -29,6 +29,8 @@ class Round(msgspec.Struct, frozen=True):
     shards: frozenset[int] = frozenset()
     scored: frozenset[int] = frozenset()
     ranked: bool = False
+    scorer: int | None = None
+    """The round whose adapter scores the pool in it."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -80,6 +82,10 @@ class State(msgspec.Struct, frozen=True):
     round: Round | None = None
     scores: int | None = None
     """The newest round whose scores are all there."""
+    scorer: int | None = None
+    """The round whose adapter made them."""
+    active: int | None = None
+    """The round whose adapter is to."""
 
 
 class Sync(msgspec.Struct, frozen=True):
@@ -124,7 +130,21 @@ class StartRound(msgspec.Struct, frozen=True):
     shards: tuple[int, ...]
 
 
+class StartRescore(msgspec.Struct, frozen=True):
+    """Begin a round that trains nothing: the pool is scored, and the queue put in order, by the adapter of `by`."""
+
+    number: int
+    by: int
+    shards: tuple[int, ...]
+
+
 class Train(msgspec.Struct, frozen=True):
+    round: int
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Choose what such a round scores."""
+
     round: int
 
 
@@ -143,7 +163,21 @@ class Rerank(msgspec.Struct, frozen=True):
     round: int
 
 
-Action = Sync | Seal | Encode | Compare | Teach | Select | StartRound | Train | Score | EndRound | Rerank
+Action = (
+    Sync
+    | Seal
+    | Encode
+    | Compare
+    | Teach
+    | Select
+    | StartRound
+    | StartRescore
+    | Train
+    | Plan
+    | Score
+    | EndRound
+    | Rerank
+)
 
 
 def decide(state: State) -> list[Action]:
@@ -207,6 +241,8 @@ def _round(state: State) -> list[Action]:
         return [Score(last.number, shard) for shard in missing] or [EndRound(last.number)]
     if last is not None and last.state == "training":
         return [Train(last.number)]
+    if last is not None and last.state == "planning":
+        return [Plan(last.number)]
     actions: list[Action] = []
     if last is not None and last.state == "done" and not last.ranked:
         actions.append(Rerank(last.number))
@@ -215,7 +251,15 @@ def _round(state: State) -> list[Action]:
     shards = tuple(sorted(state.encoded & state.sealed.keys()))
     if round_due(state) and state.labels and shards and state.tests <= state.encoded:
         actions.append(StartRound(1 if last is None else last.number + 1, state.label_version, shards))
+    elif last is not None and state.active is not None and _overtaken(state, last):
+        actions.append(StartRescore(last.number + 1, state.active, shards))
     return actions
+
+
+def _overtaken(state: State, last: Round) -> bool:
+    """Whether the pool was scored by another adapter than the active one; not again where that one failed at it."""
+    failed = last.state == "failed" and last.scorer == state.active
+    return state.scorer is not None and state.scorer != state.active and not failed
 
 
 def _queue(state: State) -> list[Action]:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from service.errors import NotFound
+from service.records import Campaign
 from service.store.database import insert_new, now
 from service.store.schema import encoding, round, score, shard
 
@@ -19,13 +20,16 @@ def start(
     shards: list[int],
     strategy: str,
     seed: int,
+    scored_by: int | None = None,
 ) -> None:
-    """A new round on a snapshot of labels and shards."""
+    """A new round on a snapshot of labels and shards; with `scored_by` one that trains nothing, and has the adapter of
+    that earlier round score the pool."""
     connection.execute(
         insert(round).values(
             campaign=campaign,
             number=number,
-            state="training",
+            state="training" if scored_by is None else "planning",
+            scored_by=scored_by,
             label_version=label_version,
             labels=labels,
             shards=shards,
@@ -66,10 +70,32 @@ def newest(connection: Connection, campaign: str, ranked: bool = False) -> Row[A
     return connection.execute(query.order_by(round.c.number.desc()).limit(1)).first()
 
 
-def active(connection: Connection, campaign: str) -> Row[Any] | None:
-    """The round whose adapter answers for the campaign: the newest one whose adapter is there."""
-    mine = select(round).where(round.c.campaign == campaign, round.c.adapter.is_not(None))
-    return connection.execute(mine.order_by(round.c.number.desc()).limit(1)).first()
+def active(connection: Connection, campaign: Campaign) -> Row[Any] | None:
+    """The round whose adapter chooses, pre-annotates, auto-labels and answers predictions; None: there is none yet.
+
+    The one that somebody named, else the newest that is done and trained an adapter. Where it did not score the pool
+    yet, `scored` goes on choosing until it has.
+    """
+    if campaign.adapter is not None:
+        return get(connection, campaign.id, campaign.adapter)
+    trained = _done(campaign.id).where(round.c.adapter.is_not(None))
+    return connection.execute(trained).first()
+
+
+def scored(connection: Connection, campaign: str) -> Row[Any] | None:
+    """The newest round whose scores are all there; whose adapter made them tells `scorer`."""
+    return connection.execute(_done(campaign)).first()
+
+
+def scorer(connection: Connection, campaign: str, number: int) -> Row[Any]:
+    """The round whose adapter scores the pool in this one: nearly always itself."""
+    row = get(connection, campaign, number)
+    return row if row.scored_by is None else get(connection, campaign, row.scored_by)
+
+
+def _done(campaign: str) -> Select[Any]:
+    mine = select(round).where(round.c.campaign == campaign, round.c.state == "done")
+    return mine.order_by(round.c.number.desc()).limit(1)
 
 
 def change(connection: Connection, campaign: str, number: int, **values: Any) -> None:

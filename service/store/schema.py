@@ -60,6 +60,7 @@ campaign = Table(
     Column("class_balance", Float, nullable=False, server_default="0"),  # how far rare classes weigh more
     Column("weak_share", Float, nullable=False, server_default="0"),  # of a batch, for the weakest
     Column("quotas", JSON, nullable=False, server_default="{}"),  # shares of a batch by domain
+    Column("adapter", Integer),  # the round whose adapter is active; null: the newest
     Column("paused", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("encoder", String(64)),  # content key of the base model, once a worker has loaded it
@@ -155,7 +156,7 @@ selection = Table(
     Column("shard", Integer, nullable=False),
     Column("row", Integer, nullable=False),
     Column("batch", Integer, nullable=False),
-    Column("round", Integer, nullable=False),  # whose adapter scored it; 0: none
+    Column("round", Integer, nullable=False),  # in which it was scored; 0: none
     Column("strategy", String(64), nullable=False),
     Column("score", Float, nullable=False),
     Column("role", String(8), nullable=False),  # train | control | hold-out
@@ -262,7 +263,8 @@ round = Table(
     metadata,
     _campaign(primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("state", String(8), nullable=False),  # training | scoring | done | failed
+    Column("state", String(8), nullable=False),  # training | planning | scoring | done | failed
+    Column("scored_by", Integer),  # the round whose adapter scores the pool in it; null: its own
     Column("label_version", Integer, nullable=False),
     Column("labels", Integer, nullable=False),
     Column("shards", JSON, nullable=False),  # numbers of the shards it scores

@@ -97,6 +97,18 @@ def test_settings_are_changed_and_a_budget_can_be_lifted(postil: Callable[..., A
     assert api.campaign("renamed")["id"] == changed["id"]
 
 
+def test_which_adapter_is_active_is_set(postil: Callable[..., Any], api: Api) -> None:
+    api.create(name="adapted", labels=["a", "b"], model="none")
+
+    none = postil("campaign", "set", "adapted", "--adapter", "3")
+    odd = postil("campaign", "set", "adapted", "--adapter", "best")
+    newest = postil("campaign", "set", "adapted", "--adapter", "newest", "--json")
+
+    assert none.err.startswith("error: there is no round 3")
+    assert odd.err == "error: --adapter is 'best': give the number of a round, or `newest`\n"
+    assert json.loads(newest.out)["adapter"] is None
+
+
 def test_what_cannot_be_set_is_said(postil: Callable[..., Any], api: Api) -> None:
     api.create(name="kept", labels=["a", "b"], model="none")
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from service import predictions
 from service.cli.client import Api
 from service.cli.export import named_by
 from service.files import Files
@@ -133,9 +135,12 @@ def test_an_adapter_is_a_folder(postil: Callable[..., Any], api: Api, stack: Sta
     with files.new(f"adapters/{campaign}/r1") as folder:
         (folder / "adapter_config.json").write_text("{}")
         (folder / "head.safetensors").write_bytes(bytes(range(256)) * 3000)
+    with files.new(f"predictions/{campaign}/r1") as folder:
+        predictions.write(folder, [], {predictions.ADAPTER: np.empty((0, 2))})
     with database.transaction() as connection:
         rounds.start(connection, campaign, 1, label_version=0, labels=0, shards=[], strategy="margin", seed=0)
-        rounds.change(connection, campaign, 1, adapter=f"adapters/{campaign}/r1", train_seconds=1.0)
+        named = {"adapter": f"adapters/{campaign}/r1", "predictions": f"predictions/{campaign}/r1"}
+        rounds.change(connection, campaign, 1, metrics={"trained_on": 5}, train_seconds=1.0, **named)
     database.close()
     out = tmp_path / "adapter"
 
@@ -143,9 +148,14 @@ def test_an_adapter_is_a_folder(postil: Callable[..., Any], api: Api, stack: Sta
     again = postil("adapter", "trained", "1", "--out", str(out))
     missing = postil("adapter", "trained", "2", "--out", str(tmp_path / "other"))
 
-    assert (ran.status, ran.err) == (0, f"{out}: adapter_config.json, head.safetensors\n")
+    assert (ran.status, ran.err) == (0, f"{out}: README.md, adapter_config.json, head.safetensors\n")
+    assert "Nothing measures yet." in (out / "README.md").read_text()
     assert (out / "head.safetensors").read_bytes() == bytes(range(256)) * 3000
     assert [one.name for one in tmp_path.iterdir()] == ["adapter"]
     assert again.err == f"error: {out} exists already: name a folder that does not\n"
     assert missing.status == 1
     assert "has no round 2" in missing.err
+    active = postil("adapter", "trained", "1", "--activate")
+    assert (active.status, active.err.startswith("The adapter of round 1 is active")) == (0, True)
+    assert api.campaign("trained").get("adapter") == 1
+    assert postil("adapter", "trained", "1").err.startswith("error: nothing to do")

@@ -181,6 +181,8 @@ def test_adapters(served: Served, filled: str) -> None:
     assert [(one["round"], one["trained_on"], one["score"], one["size_bytes"]) for one in adapters] == [
         (number, 60 * number, (40 + 7 * number) / MEASURED, 702) for number in range(1, ROUNDS + 1)
     ]
+    assert [one["round"] for one in adapters if one["active"]] == [ROUNDS]
+    assert get(served, filled, "/curve")["active"] == ROUNDS
     response = served.http.get(f"/v1/campaigns/{filled}/adapters/2")
     assert response.headers["content-type"] == "application/x-tar"
     assert response.headers["content-length"] == str(len(response.content))
@@ -483,3 +485,42 @@ def test_the_page_of_similar_examples(served: Served, filled: str) -> None:
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "/static/similar.js?v=" in page.text
     assert served.http.get("/static/similar.js").status_code == 200
+
+
+def test_an_older_adapter_is_made_active(served: Served) -> None:
+    c = fill(served, "older")
+    path = f"/v1/campaigns/{c}"
+    for adapter, words in (
+        (9, "there is no round 9"),
+        (6, "round 6 has no adapter of its own: it is training"),
+        (0, "adapter is 0"),
+        (2**70, ""),
+        (True, ""),
+        ("3", ""),
+    ):
+        refused = served.http.patch(path, json={"adapter": adapter})
+        assert (refused.status_code, words in refused.json()["detail"]) == (422, True), refused.text
+    with served.api.database.transaction() as connection:
+        rounds.change(connection, c, 4, state="failed", error="out of memory")
+    refused = served.http.patch(path, json={"adapter": 4})
+    assert refused.json()["detail"] == "round 4 failed, so its adapter cannot be active: out of memory"
+    assert served.http.patch(path, json={"adapter": 3}).json()["adapter"] == 3
+    adapters = get(served, c, "/adapters")["adapters"]
+    assert [one["round"] for one in adapters if one["active"]] == [3]
+    assert get(served, c, "/curve")["active"] == 3
+    refused = served.http.get(f"{path}/export?what=auto-labels")
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        "the adapter of round 3 is active and did not score the pool yet: ask again in a minute",
+    )
+    log = get(served, c, "/events?follow=false")["events"]
+    assert log[-1]["data"] == {"adapter": 3}
+    # The round that is training goes first; once it is over, however it ends, the pool is scored anew.
+    with served.api.changing(c) as (connection, _):
+        rounds.change(connection, c, 6, state="failed", error="out of memory")
+    last = get(served, c, "/rounds")["rounds"][-1]
+    assert (last["number"], last["state"], last["scored_by"], last["trained_on"]) == (7, "planning", 3, None)
+    refused = served.http.patch(path, json={"adapter": 7})
+    assert refused.json()["detail"] == "round 7 has no adapter of its own: it went by that of round 3"
+    assert served.http.patch(path, json={"adapter": None}).json()["adapter"] is None
+    assert get(served, c, "/curve")["active"] == ROUNDS

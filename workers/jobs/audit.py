@@ -52,8 +52,9 @@ def run(held: Held) -> None:
         known = [row for row in labels.current(connection, campaign.id) if row.source != "synthetic"]
         given = annotations.answers_now(connection, campaign)
         done = [row for row in rounds.all_of(connection, campaign.id) if row.adapter]
-        scored = [row for row in done if row.state == "done"]
-        scores = rounds.scores(connection, campaign.id, scored[-1].number) if scored else []
+        scored = rounds.scored(connection, campaign.id)
+        scores = [] if scored is None else rounds.scores(connection, campaign.id, scored.number)
+        scorer = 0 if scored is None else rounds.scorer(connection, campaign.id, scored.number).number
         learned = curve.learning(files, campaign, done, curve.truth(connection, files, campaign))
         taught = situation.taught(connection, files, campaign, whole)
         at = clock(connection)
@@ -68,7 +69,7 @@ def run(held: Held) -> None:
     train = [row for row in known if row.role != "hold-out"]
     doubts = np.array([1 - row.probability for row in train if row.probability is not None], np.float64)
     if taught is None:
-        confidence, teacher = _confidence(files, campaign, whole, scored, scores)
+        confidence, teacher = _confidence(files, campaign, whole, scorer, scores)
     else:
         confidence = taught(np.arange(len(whole.numbers))).astype(np.float64)
         teacher = f"the campaign's, {campaign.teacher}"
@@ -235,11 +236,11 @@ class _Look:
 
 
 def _confidence(
-    files: Any, campaign: Campaign, whole: Pool, scored: Sequence[Row[Any]], scores: Sequence[Row[Any]]
+    files: Any, campaign: Campaign, whole: Pool, scorer: int, scores: Sequence[Row[Any]]
 ) -> tuple[NDArray[np.float64], str]:
     """((n,) of the newest adapter, NaN where it scored nothing; its name)."""
     found = np.full(len(whole.numbers), np.nan)
-    said = Scores.load(files, whole, scored[-1].number, scores) if scored and scores else None
+    said = Scores.load(files, whole, scorer, scores) if scores else None
     if said is None or said.probabilities is None:
         return (
             found,
@@ -248,7 +249,7 @@ def _confidence(
     p = said.probabilities.astype(np.float64)
     sure = p.max(axis=1) if campaign.problem == "single_label" else np.maximum(p, 1 - p).mean(axis=1)
     found[said.positions] = sure
-    return found, f"the adapter of round {scored[-1].number}"
+    return found, f"the adapter of round {scorer}"
 
 
 def _outlook(learned: curve.Curve) -> tuple[float, float] | None:

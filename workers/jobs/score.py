@@ -25,9 +25,10 @@ def run(held: Held) -> None:
     with held.context.database.transaction() as connection:
         campaign = campaigns.get(connection, held.campaign)
         round_ = rounds.get(connection, campaign.id, number)
+        by = rounds.scorer(connection, campaign.id, number)
         encoding = rounds.encodings(connection, campaign.id, campaign.encoder)[shard]
     encoder = held.context.encoder(campaign.model)
-    fitted = held.context.fitted(encoder, round_.adapter)
+    fitted = held.context.fitted(encoder, by.adapter)
     rows = scoring.rows(files, round_.candidates, shard)
 
     def telling(done: int, total: int) -> None:

@@ -225,7 +225,7 @@ def _forget_versions(held: Held, client: Client, campaign: Campaign) -> None:
     with held.context.database.transaction() as connection:
         before = clock(connection) - PAGE_OPEN_S
         ranked = [row for row in rounds.all_of(connection, campaign.id) if row.ranked_at is not None]
-        active = rounds.active(connection, campaign.id)
+        active = rounds.active(connection, campaign)
     steps = [(row.ranked_at, row.number, 0) for row in ranked]
     steps += [(change.made_at, 0, 1) for change in campaign.label_changes]
     old, number, changes = set(), 0, 0

@@ -56,19 +56,18 @@ def run(held: Held) -> None:
         rate = _rate(encoder, fitted, corpus, round_.seed)
     held.progress(0, 1, f"round {number}: choosing what to score")
     spare = np.arange(own, len(corpus))
-    hands = max(
-        1,
-        min(
-            held.context.doorbell.workers("gpu"),
-            len(material.encoded.keys() & material.whole.contents.keys()),
-        ),
-    )
+    hands = scoring.hands(held, material)
+    with held.context.database.reading() as connection:
+        named = campaigns.get(connection, campaign.id).adapter
+        asked = fitted
+        if named is not None:  # the pool is not scored by what was just trained
+            asked = held.context.fitted(encoder, rounds.get(connection, campaign.id, named).adapter)
     plan, planned_shards, planned = scoring.plan(
         held,
         campaign,
         round_,
         round(campaign.score_seconds * rate * hands),
-        lambda: probe(campaign.problem, encoder, fitted, corpus, spare, np.random.default_rng(round_.seed)),
+        lambda: probe(campaign.problem, encoder, asked, corpus, spare, np.random.default_rng(round_.seed)),
     )
     facts: dict[str, Any] = {
         "trained_on": lessons.given - lessons.synthetic,
@@ -103,6 +102,7 @@ def run(held: Held) -> None:
             campaign.id,
             number,
             state="scoring",
+            scored_by=named,
             shards=planned_shards,
             label_changes=changes,
             adapter=adapter_name,

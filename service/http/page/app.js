@@ -431,7 +431,7 @@ function roundRow(round, point, fetchFile, campaign) {
     percent(point?.baseline),
     seconds(round.train_seconds),
     seconds(round.score_seconds),
-    ["scoring", "done"].includes(round.state)
+    ["scoring", "done"].includes(round.state) && round.trained_on !== null
       ? el("button", { type: "button", class: "plain small", "aria-label": `Download the adapter of round ${round.number}`, onclick: fetchFile(`/adapters/${round.number}`, `${campaign.id}-round-${round.number}.tar`) }, "Download")
       : "–",
   ];
