@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, updat
 from service import answers
 from service.answers import Answer
 from service.errors import Invalid
+from service.lead_times import LATELY, LeadTimes
 from service.records import Campaign, Place
 from service.store import campaigns, events, labels, selections
 from service.store.database import insert_new, now
@@ -53,6 +54,7 @@ def take(connection: Connection, campaign: Campaign, given: Iterable[Given], rea
     """
     once = {(one.id, one.revision): one for one in given}.values()
     news = [one for one in once if not _known(connection, campaign.id, one.id, one.revision)]
+    times = LeadTimes(_lead_times(connection, campaign.id) if news else ())
     living = selections.at(connection, campaign.id, {place for one in news if (place := _place(one))})
     counts: Counter[str] = Counter()
     touched: set[Place] = set()
@@ -75,6 +77,8 @@ def take(connection: Connection, campaign: Campaign, given: Iterable[Given], rea
             problem=problem,
             result=one.result,
             lead_time=one.lead_time,
+            seconds=None if row is None else times.counted(one.lead_time),
+            round=None if row is None else row.round,
             shown=row.predictions[-1] if row is not None and row.predictions and not row.void else None,
             made_at=one.made_at,
         )
@@ -122,6 +126,8 @@ def forget(
             row=row.row,
             annotator=row.annotator,
             kind=DELETED,
+            seconds=row.seconds,  # it took its time all the same
+            round=row.round,
             made_at=row.made_at,
         )
     settle(connection, campaign.id, {Place(row.shard, row.row) for row in gone if row.shard is not None})
@@ -218,6 +224,15 @@ def quiet_s(connection: Connection, campaign: Campaign) -> float:
     last = func.coalesce(func.max(annotation.c.received_at), campaign.created_at)
     quiet = select(now() - last).where(annotation.c.campaign == campaign.id)
     return float(connection.execute(quiet).scalar_one())
+
+
+def _lead_times(connection: Connection, campaign: str) -> list[float]:
+    """The newest LATELY that were told, oldest first."""
+    told = select(annotation.c.lead_time).where(
+        annotation.c.campaign == campaign, annotation.c.lead_time > 0, annotation.c.kind != DELETED
+    )
+    newest = told.order_by(annotation.c.received_at.desc(), annotation.c.id.desc()).limit(LATELY)
+    return list(connection.execute(newest).scalars())[::-1]
 
 
 def _place(one: Given) -> Place | None:

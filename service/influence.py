@@ -16,6 +16,7 @@ from service.exam import Truth
 from service.files import Files
 from service.records import Campaign, Place
 from service.rounds.advance import facts
+from service.rounds.decide import answers_left
 from service.store import campaigns, events, jobs, labels, rounds, selections
 
 LEAST = 20
@@ -220,7 +221,8 @@ def review(connection: Connection, campaign: Campaign, n: int) -> Reviewed:
         and now.role != "hold-out"
     ]
     state = facts(connection, campaign).state()
-    room = n if state.budget is None else max(0, state.budget - state.asked)
+    left_to_ask = answers_left(state)
+    room = n if left_to_ask is None else left_to_ask
     chosen = left[: min(n, room)]
     for rank, one in enumerate(chosen, campaign.place):
         words = f"a second opinion: {_words(one.influence, found)}"

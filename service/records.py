@@ -69,6 +69,14 @@ class Campaign(msgspec.Struct, frozen=True):
     quotas: dict[str, float]
     adapter: int | None
     """The round whose adapter is active, where somebody named one; see `rounds.active`."""
+    hour_price: float | None
+    compute_price: float | None
+    currency: str
+    point_price: float | None
+    budget_hours: float | None
+    budget_money: float | None
+    stop_at_advice: bool
+    stopped_round: int | None
     paused: bool
     created_at: float
     encoder: str | None

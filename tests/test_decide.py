@@ -18,11 +18,13 @@ from service.rounds.decide import (
     StartRescore,
     StartRound,
     State,
+    Stop,
     Sync,
     Teach,
     Train,
     decide,
     phase,
+    reason,
     water,
 )
 
@@ -307,3 +309,31 @@ def test_a_budget_is_of_answers_and_an_example_costs_as_many_as_overlap() -> Non
     short = msgspec.structs.replace(sealed, asked=8)
     assert [action for action in decide(short) if isinstance(action, Select)] == []
     assert phase(short) == "budget reached"
+
+
+def test_whichever_budget_ends_first_ends_the_asking() -> None:
+    for ends in ({"paid_hours": 104}, {"paid_money": 104, "budget": 900}, {"budget": 104, "paid_hours": 900}):
+        assert actions(given(servable=10, **ends)) == [Select(4, 4, "strategy", 1)]
+    over = given(servable=10, budget=900, paid_hours=99)
+    assert actions(over) == []
+    assert (phase(over), reason(over)) == ("labeling", "the budget of hours is used up")
+    assert phase(msgspec.structs.replace(over, servable=0)) == "budget reached"
+    assert reason(given(budget=100, paid_money=90)) == "the budget of answers and of money is used up"
+    assert reason(given(budget=101)) is None
+    assert reason(given(budget=100, paused=True)) is None
+    # The partial round is trained, as at the end of any budget.
+    assert StartRound(2, 70, (0,)) in actions(given(changes=20, label_version=70, servable=0, paid_money=100))
+
+
+def test_advice_stops_nothing_unless_it_is_heeded_and_held() -> None:
+    assert actions(given(servable=10, advised=(9, 8, 7, 6))) == [Select(4, 115, "strategy", 1)]
+    assert actions(given(servable=10, advised=(3, 2), heeds=True)) == [Select(4, 115, "strategy", 1)]
+    held = given(servable=10, advised=(4, 3, 2), heeds=True)
+    assert actions(held) == [Stop(4)]
+    done = msgspec.structs.replace(held, stopped=True, advised=())
+    assert actions(done) == []
+    assert phase(done) == "labeling"
+    assert phase(msgspec.structs.replace(done, servable=0)) == "stopped as advised"
+    assert reason(done) == "3 rounds in a row advised to stop; stop_at_advice off lets it go on"
+    last = msgspec.structs.replace(done, servable=0, changes=20, label_version=70)
+    assert actions(last) == [StartRound(2, 70, (0,))]

@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from service.cli import output, views
+from service.cli.cost import spent
 from service.cli.events import Event
 from service.cli.signs import signs
-from service.cli.views import Campaign, Class, Curve, Job, LogEvent, Point, Round, Status
+from service.cli.views import Campaign, Class, Cost, Curve, Job, LogEvent, Point, Round, Status
 
 ROUND_EVENTS = {
     "labels-changed",
@@ -44,8 +45,10 @@ class Board:
         curve: Curve,
         jobs: list[Job],
         log: list[LogEvent],
+        cost: Cost | None = None,
     ) -> None:
         self.campaign, self.rounds, self.curve, self.jobs = campaign, rounds, curve, jobs
+        self.cost = cost
         self.log = deque(log, maxlen=EVENTS_SHOWN)
         self.newest = log[-1]["id"] if log else 0
         """Number of the newest event."""
@@ -76,6 +79,8 @@ class Board:
             points = self.curve["points"]
             parts += [Rule(style="dim"), rounds_table(self.rounds, points, headline, ROUNDS_SHOWN)]
             parts += [Text(words) for words in signs(self.curve)]
+        if self.cost is not None:
+            parts.append(Text(spent(self.cost)))
         if running := [job for job in self.jobs if job["progress"] or job["error"]]:
             parts += [Rule(style="dim"), jobs_table(running[:JOBS_SHOWN])]
         if self.log:
@@ -95,6 +100,8 @@ def summary(campaign: Campaign) -> RenderableType:
         grid.add_row(name, Text(words, style=style))
 
     line("campaign", f"{campaign['name']} ({campaign['id']}): {status['phase']}", "bold")
+    if why := status.get("phase_reason"):
+        line("", f"no more is asked: {why}")
     line("problem", campaign["problem"].replace("_", " "))
     line("labels", " | ".join(campaign["labels"]))
     line("model", f"{campaign['model']}, strategy {campaign['strategy']}")

@@ -63,6 +63,26 @@ ClassBalance = Annotated[
         min=0, max=1, help="How far rare classes weigh more in training: 0 not at all, 1 all the same."
     ),
 ]
+Price = Annotated[str | None, typer.Option(help="Of an annotator's hour; `none` for none.")]
+ComputePrice = Annotated[str | None, typer.Option(help="Of a worker's hour; `none` for none.")]
+PointPrice = Annotated[
+    str | None,
+    typer.Option(
+        help="What one point of accuracy or F1 is worth, for the advice to stop; `none` for nothing."
+    ),
+]
+Currency = Annotated[str | None, typer.Option(help="Of all prices, such as EUR.")]
+BudgetHours = Annotated[str | None, typer.Option(help="Hours of annotators at most; `none` for no end.")]
+BudgetMoney = Annotated[
+    str | None, typer.Option(help="Money at most, by the prices that are set; `none` for no end.")
+]
+StopAtAdvice = Annotated[
+    bool | None,
+    typer.Option(
+        "--stop-at-advice/--never-stop",
+        help="Ask for no more once three rounds in a row advised to stop; or go on, and never stop by itself.",
+    ),
+]
 Instruction = Annotated[str | None, typer.Option(help="What annotators read before they begin.")]
 
 
@@ -101,9 +121,23 @@ def create(
     class_balance: ClassBalance = None,
     weak_share: WeakShare = None,
     quota: Quotas = None,
+    hour_price: Price = None,
+    compute_price: ComputePrice = None,
+    currency: Currency = None,
+    point_price: PointPrice = None,
+    budget_hours: BudgetHours = None,
+    budget_money: BudgetMoney = None,
+    stop_at_advice: StopAtAdvice = None,
     json: AsJson = False,
 ) -> None:
     """Begin a campaign."""
+    numbers = _numbers(
+        hour_price=hour_price,
+        compute_price=compute_price,
+        point_price=point_price,
+        budget_hours=budget_hours,
+        budget_money=budget_money,
+    )
     asked = {
         "name": name,
         "labels": split(labels),
@@ -128,9 +162,11 @@ def create(
         "class_balance": class_balance,
         "weak_share": weak_share,
         "quotas": _quotas(quota),
+        "currency": currency,
+        "stop_at_advice": stop_at_advice,
     }
     with connect() as api:
-        made = api.create(**_given(asked))
+        made = api.create(**_given(asked), **numbers)
     if json:
         return print_json(made)
     print(f"Campaign {made['name']} ({made['id']}) is made. Next: postil pool add {made['name']} FILE")
@@ -188,6 +224,13 @@ def set_(
     class_balance: ClassBalance = None,
     weak_share: WeakShare = None,
     quota: Quotas = None,
+    hour_price: Price = None,
+    compute_price: ComputePrice = None,
+    currency: Currency = None,
+    point_price: PointPrice = None,
+    budget_hours: BudgetHours = None,
+    budget_money: BudgetMoney = None,
+    stop_at_advice: StopAtAdvice = None,
     instruction: Instruction = None,
     adapter: Annotated[
         str | None,
@@ -206,6 +249,14 @@ def set_(
     changes |= _given({"instruction": instruction, "teacher": teacher, "formula": formula})
     changes |= _given({"class_balance": class_balance})
     changes |= _given({"weak_share": weak_share, "quotas": _quotas(quota)})
+    changes |= _given({"currency": currency, "stop_at_advice": stop_at_advice})
+    changes |= _numbers(
+        hour_price=hour_price,
+        compute_price=compute_price,
+        point_price=point_price,
+        budget_hours=budget_hours,
+        budget_money=budget_money,
+    )
     if budget is not None:
         if budget != "none" and not budget.isdecimal():
             raise Invalid(f"--budget is {budget!r}: give a whole number, or `none`", "budget")
@@ -275,6 +326,27 @@ def _quotas(said: list[str] | None) -> dict[str, float] | None:
     from service import quotas
 
     return quotas.read(said) if said else None
+
+
+def _numbers(**said: str | None) -> dict[str, float | None]:
+    """Those that were said; `none` is null."""
+    return {name: _number(name, words) for name, words in said.items() if words is not None}
+
+
+def _number(name: str, words: str) -> float | None:
+    from math import isfinite
+
+    from service.errors import Invalid
+
+    if words == "none":
+        return None
+    try:
+        number = float(words)
+    except ValueError:
+        number = float("nan")
+    if not isfinite(number):
+        raise Invalid(f"--{name.replace('_', '-')} is {words!r}: give a number, or `none`", name)
+    return number
 
 
 def _set_paused(campaign: str, paused: bool, json: bool) -> None:

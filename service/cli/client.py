@@ -15,6 +15,7 @@ from service.cli.views import (
     Asked,
     AuditView,
     Campaign,
+    Cost,
     Curve,
     Disagreements,
     Groups,
@@ -146,6 +147,10 @@ class Api:
     def groups(self, campaign: str) -> Groups:
         """The curve by domains; domains and classes by the newest adapter."""
         return cast(Groups, self._get(f"{_path(campaign)}/curve/groups"))
+
+    def cost(self, campaign: str, rounds: int = 1) -> Cost:
+        """With the newest `rounds`."""
+        return cast(Cost, self._get(f"{_path(campaign)}/cost?rounds={rounds}"))
 
     def begin_audit(self, campaign: str) -> Job:
         return cast(Job, self._send("POST", f"{_path(campaign)}/audit").json())

@@ -11,6 +11,7 @@ from service.cli import (
     audit,
     backup,
     campaign,
+    cost,
     demo,
     export,
     influence,
@@ -43,6 +44,7 @@ pool.labels_app.command("changes")(labels.changes)
 app.add_typer(pool.labels_app, name="labels")
 app.command("watch")(watch.watch)
 app.command("curve")(watch.curve)
+app.command("cost")(cost.cost)
 app.command("audit")(audit.audit)
 app.command("influence")(influence.influence)
 app.command("predict")(predict.predict)

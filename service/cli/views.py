@@ -24,6 +24,7 @@ class RoundState(TypedDict):
 
 class Status(TypedDict):
     phase: str
+    phase_reason: NotRequired[str | None]
     examples: int
     aliases: NotRequired[int]
     near_duplicates: NotRequired[int]
@@ -210,6 +211,66 @@ class Curve(TypedDict):
     gain: Gain | None
     weakest: Weakest | None
     active: NotRequired[int | None]
+
+
+class Range(TypedDict):
+    """Null is more than can be told."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Amount(TypedDict):
+    hours: float
+    money: float | None
+
+
+class Spread(TypedDict):
+    hours: Range
+    money: Range | None
+
+
+class RoundCost(TypedDict):
+    round: int
+    state: str | None
+    labels: int | None
+    asked: int
+    answers: int
+    people: Amount
+    workers: Amount
+    money: float | None
+    score: Interval | None
+    change: Interval | None
+
+
+class Forecast(TypedDict):
+    more: int
+    answers: int
+    cost: Spread
+    gain: Interval | None
+    worth: Interval | None
+
+
+class Prices(TypedDict):
+    hour: float | None
+    compute: float | None
+    point: float | None
+    currency: str
+
+
+class Cost(TypedDict):
+    """As in `service.cost.Cost`."""
+
+    prices: Prices
+    people: Amount
+    workers: Amount
+    money: float | None
+    labels: int
+    rounds: list[RoundCost]
+    forecast: list[Forecast]
+    stop: bool | None
+    advice: list[str]
 
 
 class Person(TypedDict):

@@ -99,7 +99,8 @@ def look(api: "Api", campaign: str) -> "Board":
 
     log = api.log(campaign)  # first: what happens after it is told by the stream
     found = api.campaign(campaign)
-    return Board(found, api.rounds(campaign), api.curve(campaign), api.jobs(campaign), log)
+    measured = api.rounds(campaign), api.curve(campaign)
+    return Board(found, *measured, api.jobs(campaign), log, api.cost(campaign))
 
 
 def _live(api: "Api", campaign: str, board: "Board", console: "Console") -> None:
@@ -139,6 +140,7 @@ def _follow(api: "Api", campaign: str, board: "Board") -> "Iterator[Event]":
                 board.trouble, wait_s = "", 0.5
                 if board.take(event):
                     board.rounds, board.curve = api.rounds(campaign), api.curve(campaign)
+                    board.cost = api.cost(campaign)
                 yield event
         except Unreachable as error:
             board.trouble = f"{error}; trying again"

@@ -32,6 +32,8 @@ MAX_NAME_CHARS = 200
 MAX_LABELS = 1_000
 MAX_LABEL_CHARS = 200
 TAKEN_FIELDS = ("id", "domain", "meta", *FIELDS.values())
+MAX_CURRENCY_CHARS = 12
+PRICED = ("hour_price", "compute_price", "point_price", "budget_money")
 _ID = re.compile(r"c[0-9a-f]{8}")
 _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1),
@@ -45,6 +47,11 @@ _RANGES: dict[str, tuple[float, float]] = {
     "overlap": (1, 20),
     "second_opinions": (0, 0.9),
     "class_balance": (0, 1),
+    "hour_price": (0, 1_000_000),
+    "compute_price": (0, 1_000_000),
+    "point_price": (0, 1_000_000_000),
+    "budget_hours": (0.01, 1_000_000),
+    "budget_money": (0.01, 1_000_000_000),
 }
 
 
@@ -83,14 +90,17 @@ def change(api: Api, c: str, body: CampaignChange) -> CampaignView:
     with api.changing(c) as (connection, campaign):
         before = msgspec.to_builtins(campaign)
         news = {name: value for name, value in wanted.items() if value != before[name]}
-        shares = {name: before[name] for name in ("weak_share", "quotas")}
-        _check({"problem": campaign.problem} | (shares if shares.keys() & news.keys() else {}) | news)
+        together = [("weak_share", "quotas"), PRICED]
+        beside = {one: before[one] for names in together if news.keys() & set(names) for one in names}
+        _check({"problem": campaign.problem} | beside | news)
         if news.get("adapter") is not None:
             _check_adapter(connection, campaign, news["adapter"])
         if "name" in news and _taken(connection, news["name"]):
             raise Conflict(f"a campaign named {news['name']!r} exists already: choose another name")
         if news:
-            campaigns.change(connection, campaign.id, **news)
+            # Who tells it to stop no more, or anew, begins with a clean slate.
+            slate = {"stopped_round": None} if "stop_at_advice" in news else {}
+            campaigns.change(connection, campaign.id, **news, **slate)
             jobs.hint(connection, campaign.id, "sync")  # annotators see name and instruction
             events.record(connection, campaign.id, "campaign-changed", **news)
     return show(api, campaign.id)
@@ -178,8 +188,21 @@ def _check(values: dict[str, Any]) -> None:
         value = values.get(name)
         if value is not None and not low <= value <= high:
             raise Invalid(f"{name} is {value}: choose {low:,} to {high:,}", name)
+    _check_prices(values)
     if "quotas" in values:
         quotas.check(values["quotas"], values["weak_share"])
+
+
+def _check_prices(values: dict[str, Any]) -> None:
+    currency = values.get("currency", "")
+    if currency != currency.strip() or len(currency) > MAX_CURRENCY_CHARS or not currency.isprintable():
+        raise Invalid(
+            f"currency: give up to {MAX_CURRENCY_CHARS} characters that can be shown, such as EUR", "currency"
+        )
+    priced = values.get("hour_price") is not None or values.get("compute_price") is not None
+    for name in ("budget_money", "point_price"):
+        if values.get(name) is not None and not priced:
+            raise Invalid(f"{name} takes a price to count with: set hour_price or compute_price", name)
 
 
 def _check_name(name: str) -> None:

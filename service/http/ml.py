@@ -121,7 +121,7 @@ def _heard(what: Heard, then: BackgroundTask | None = None) -> Response:
 
 def _version(api: Api, c: str) -> str:
     with api.reading(c) as (connection, campaign):
-        active = store.active(connection, campaign.id)
+        active = store.active(connection, campaign)
     return live.version(0 if active is None else active.number, len(campaign.label_changes))
 
 

@@ -21,7 +21,8 @@ class CampaignBody(NewCampaign, frozen=True, forbid_unknown_fields=True):
 
 class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be changed of a campaign; what is left out stays. A `budget` of null lifts the budget; an `adapter`
-    of null is the newest one's."""
+    of null is the newest one's; `stop_at_advice` false also lets a campaign go on that was stopped by it.
+    """
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     paused: bool | msgspec.UnsetType = msgspec.UNSET
@@ -40,6 +41,13 @@ class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quotas: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
     adapter: int | msgspec.UnsetType | None = msgspec.UNSET
     """The round whose adapter is to be active."""
+    hour_price: float | msgspec.UnsetType | None = msgspec.UNSET
+    compute_price: float | msgspec.UnsetType | None = msgspec.UNSET
+    currency: str | msgspec.UnsetType = msgspec.UNSET
+    point_price: float | msgspec.UnsetType | None = msgspec.UNSET
+    budget_hours: float | msgspec.UnsetType | None = msgspec.UNSET
+    budget_money: float | msgspec.UnsetType | None = msgspec.UNSET
+    stop_at_advice: bool | msgspec.UnsetType = msgspec.UNSET
     instruction: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -96,6 +104,8 @@ class Status(msgspec.Struct, frozen=True):
     """How a campaign stands."""
 
     phase: str
+    phase_reason: str | None
+    """Why no more is asked; null: more is, or somebody paused it, or the pool is used up."""
     examples: int
     """Different texts in the pool."""
     aliases: int
@@ -111,6 +121,7 @@ class Status(msgspec.Struct, frozen=True):
     asked: int
     """Answers asked for: given, open, or on the way."""
     budget_left: int | None
+    """Answers that may still be asked for, by whichever budget ends first; null: there is none."""
     changes: int
     """Examples whose label changed since the newest round began."""
     round: RoundState | None
@@ -157,6 +168,15 @@ class CampaignView(msgspec.Struct, frozen=True):
     quotas: dict[str, float]
     adapter: int | None
     """The round whose adapter is active, where somebody named one; null: the newest."""
+    hour_price: float | None
+    compute_price: float | None
+    currency: str
+    point_price: float | None
+    budget_hours: float | None
+    budget_money: float | None
+    stop_at_advice: bool
+    stopped_round: int | None
+    """Whose advice ended the asking; null: it goes on."""
     paused: bool
     created_at: float
     warnings: list[str]
@@ -282,6 +302,12 @@ class Queue(msgspec.Struct, frozen=True):
 
 class QueueQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
+
+
+class CostQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many rounds are told of, the newest ones."""
+
+    rounds: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 100
 
 
 class JobView(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Table, func, select
 
 from service import annotations
+from service.budget import budget
 from service.http.schemas import (
     CampaignLine,
     CampaignView,
@@ -19,7 +20,7 @@ from service.http.schemas import (
 )
 from service.records import HEADLINES, Campaign
 from service.rounds.advance import facts
-from service.rounds.decide import State, phase
+from service.rounds.decide import State, answers_left, phase, reason
 from service.settings import Settings
 from service.store import jobs, labels, selections
 from service.store.schema import alias, annotation, event_log, label, round, selection, shard
@@ -34,6 +35,7 @@ def status(connection: Connection, campaign: Campaign) -> Status:
     named = select(func.count()).where(alias.c.campaign == campaign.id, alias.c.kind == "pool")
     return Status(
         phase=phase(state),
+        phase_reason=reason(state),
         examples=known.rows("pool"),
         aliases=connection.execute(named).scalar_one(),
         near_duplicates=sum(row.repeats or 0 for row in known.shards),
@@ -42,7 +44,7 @@ def status(connection: Connection, campaign: Campaign) -> Status:
         annotations=annotations.counts(connection, campaign.id),
         queue=QueueCount(known.queue.get("chosen", 0), known.queue.get("open", 0)),
         asked=state.asked,
-        budget_left=None if campaign.budget is None else max(0, campaign.budget - state.asked),
+        budget_left=answers_left(state),
         changes=state.changes,
         round=None if state.round is None else RoundState(state.round.number, state.round.state),
         rounds_done=[*known.rounds.values()].count("done"),
@@ -82,9 +84,13 @@ def lines(connection: Connection, campaigns: Sequence[Campaign]) -> list[Campaig
         rows = shards.get(one.id, {})
         queue = {state: number for (state,), number in queues.get(one.id, {}).items()}
         asked = {state: number for (state,), number in wanted.get(one.id, {}).items()}
+        ends = budget(connection, one, asked)
         sealed = rows.get(("pool", "sealed"), 0)
         state = State(
-            budget=one.budget,
+            budget=ends.answers,
+            paid_hours=ends.hours,
+            paid_money=ends.money,
+            stopped=ends.stopped,
             paused=one.paused,
             filling=rows.get(("pool", "filling"), 0),
             full=frozenset({0} if ("pool", "full") in rows else ()),

@@ -9,10 +9,12 @@ import msgspec
 from sqlalchemy import Connection, Row, and_, select
 
 from service import annotations, teachers
+from service.budget import Budget, budget
 from service.doorbell import Doorbell
 from service.pool import pool
 from service.records import Campaign
 from service.rounds.decide import (
+    HELD,
     Action,
     Compare,
     Encode,
@@ -26,6 +28,7 @@ from service.rounds.decide import (
     StartRescore,
     StartRound,
     State,
+    Stop,
     Sync,
     Teach,
     Train,
@@ -70,6 +73,9 @@ class Facts:
     """Selections by state."""
     answers: dict[str, int]
     """Answers that these are to have."""
+    budget: Budget
+    advised: tuple[int, ...]
+    """As in `State`."""
     barred: int
     """As in `State`."""
     labels: dict[str, int]
@@ -103,7 +109,12 @@ class Facts:
         return State(
             round_size=campaign.round_size,
             low_water=campaign.low_water,
-            budget=campaign.budget,
+            budget=self.budget.answers,
+            paid_hours=self.budget.hours,
+            paid_money=self.budget.money,
+            heeds=campaign.stop_at_advice,
+            stopped=self.budget.stopped,
+            advised=self.advised,
             strategy=campaign.strategy,
             paused=campaign.paused,
             uploading=self.uploading,
@@ -138,11 +149,14 @@ class Facts:
 
 def facts(connection: Connection, campaign: Campaign) -> Facts:
     last, active = rounds.newest(connection, campaign.id), rounds.active(connection, campaign)
+    answers = selections.answers(connection, campaign.id)
     return Facts(
         campaign=campaign,
         shards=pool.all_shards(connection, campaign.id, None),
         queue=selections.counts(connection, campaign.id),
-        answers=selections.answers(connection, campaign.id),
+        answers=answers,
+        budget=budget(connection, campaign, answers),
+        advised=rounds.advised(connection, campaign.id, HELD) if campaign.stop_at_advice else (),
         barred=_barred(connection, campaign.id),
         labels=labels.count(connection, campaign.id),
         rounds=rounds.states(connection, campaign.id),
@@ -254,6 +268,10 @@ def _act(
                 connection, campaign.id, "round-scored", round=action.number, seconds=round(seconds, 1)
             )
             _act(connection, campaign, state, Rerank(action.number), asked)
+        case Stop():
+            why = rounds.get(connection, campaign.id, action.round).advice
+            campaigns.change(connection, campaign.id, stopped_round=action.round)
+            events.record(connection, campaign.id, "stopped-as-advised", round=action.round, reason=why)
         case Rerank():
             job(f"rerank:{action.round}", "rerank", "cpu", action, 1, slot="select")
 

@@ -5,6 +5,7 @@ for already adds nothing. It knows no store, no queue and no clock.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -17,7 +18,12 @@ A long queue costs little: what nobody has begun is put in a new order after eac
 QUIET_S = 30.0
 
 Mode = Literal["random", "coverage", "strategy"]
-Phase = Literal["waiting for a pool", "labeling", "paused", "budget reached", "pool used up"]
+Phase = Literal[
+    "waiting for a pool", "labeling", "paused", "stopped as advised", "budget reached", "pool used up"
+]
+ENDLESS = 1 << 40
+HELD = 3
+"""Rounds in a row that advise to stop, for a campaign that heeds it."""
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -39,6 +45,16 @@ class State(msgspec.Struct, frozen=True):
     round_size: int = 50
     low_water: int = 100
     budget: int | None = None
+    paid_hours: int | None = None
+    """Answers in all that the budget of hours pays for, those asked for among them; None: without end."""
+    paid_money: int | None = None
+    """The same of the budget of money."""
+    heeds: bool = False
+    """Whether it is to stop when advised to."""
+    stopped: bool = False
+    """Whether it did."""
+    advised: tuple[int, ...] = ()
+    """The newest rounds that advise it, one after the other and the newest first."""
     strategy: str = "auto"
     paused: bool = False
     uploading: bool = False
@@ -157,6 +173,12 @@ class EndRound(msgspec.Struct, frozen=True):
     number: int
 
 
+class Stop(msgspec.Struct, frozen=True):
+    """Ask for no more, since rounds up to this one advised it."""
+
+    round: int
+
+
 class Rerank(msgspec.Struct, frozen=True):
     """Order open tasks that nobody has begun by the scores of a round; of round 0: for coverage."""
 
@@ -176,6 +198,7 @@ Action = (
     | Plan
     | Score
     | EndRound
+    | Stop
     | Rerank
 )
 
@@ -189,6 +212,7 @@ def decide(state: State) -> list[Action]:
     left = (state.sealed.keys() & state.encoded) - state.compared
     actions += [Compare(min(left))] if left and state.compares else []
     actions += [Teach(shard) for shard in sorted(state.sealed.keys() - state.taught)] if state.teaches else []
+    actions += _stopping(state)
     actions += _round(state)
     actions += _queue(state)
     return actions
@@ -201,10 +225,34 @@ def phase(state: State) -> Phase:
     if not state.sealed and not state.full and not state.filling:
         return "waiting for a pool"
     if state.servable == 0 and _room(state) == 0:
-        return "budget reached"
+        return "stopped as advised" if _stopped(state) else "budget reached"
     if state.servable == 0 and state.exhausted and not state.filling:
         return "pool used up"
     return "labeling"
+
+
+def reason(state: State) -> str | None:
+    """Why no more is asked, though tasks may still be open; None where more is, or nobody decided it."""
+    if state.paused or _room(state):
+        return None
+    if _stopped(state):
+        return f"{HELD} rounds in a row advised to stop; stop_at_advice off lets it go on"
+    ends = {"answers": state.budget, "hours": state.paid_hours, "money": state.paid_money}
+    over = [kind for kind, end in ends.items() if room([end], state.asked) == 0]
+    return f"the budget of {' and of '.join(over)} is used up" if over else None
+
+
+def answers_left(state: State) -> int | None:
+    """Answers that may still be asked for; None: without end."""
+    if _stopped(state):
+        return 0
+    return room([state.budget, state.paid_hours, state.paid_money], state.asked)
+
+
+def room(ends: Iterable[int | None], asked: int) -> int | None:
+    """Of answers in all, whichever ends first, less those that are asked for; None where none of them ends."""
+    known = [one for one in ends if one is not None]
+    return max(0, min(known) - asked) if known else None
 
 
 def water(state: State) -> int:
@@ -225,6 +273,14 @@ def _asked_for(state: State) -> bool:
     if state.train_from is None:
         return False
     return state.round is None or state.round.label_version < state.train_from
+
+
+def _stopping(state: State) -> list[Action]:
+    return [Stop(state.advised[0])] if _stopped(state) and not state.stopped else []
+
+
+def _stopped(state: State) -> bool:
+    return state.stopped or (state.heeds and len(state.advised) >= HELD)
 
 
 def _sealing(state: State) -> list[Action]:
@@ -284,4 +340,5 @@ def _mode(state: State) -> Mode:
 
 def _room(state: State) -> int:
     """Examples that may still be asked about."""
-    return 1 << 40 if state.budget is None else max(0, state.budget - state.asked) // state.overlap
+    left = answers_left(state)
+    return ENDLESS if left is None else left // state.overlap

@@ -45,6 +45,19 @@ class NewCampaign(msgspec.Struct, frozen=True):
     """The share of what is chosen that is spent where the newest adapter is weakest: a domain, else a class."""
     quotas: dict[str, float] = {}
     """Shares of what is chosen that are kept for domains, by their names."""
+    hour_price: float | None = None
+    """Of an annotator's hour; null: no money is told of it."""
+    compute_price: float | None = None
+    """Of a worker's hour."""
+    currency: str = ""
+    """Of all prices, in a few letters."""
+    point_price: float | None = None
+    """What a hundredth of the headline metric is worth, for the advice to stop."""
+    budget_hours: float | None = None
+    """Of annotators; whichever budget ends first ends the asking."""
+    budget_money: float | None = None
+    stop_at_advice: bool = False
+    """Whether no more is asked once the advice to stop held in three rounds in a row."""
 
 
 def create(connection: Connection, new: NewCampaign) -> Campaign:

@@ -1,5 +1,6 @@
 """Rows of rounds, and of the scores that they leave behind."""
 
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
@@ -60,6 +61,14 @@ def states(connection: Connection, campaign: str) -> dict[int, str]:
     """The state of every round, by number."""
     query = select(round.c.number, round.c.state).where(round.c.campaign == campaign)
     return {row.number: row.state for row in connection.execute(query.order_by(round.c.number))}
+
+
+def advised(connection: Connection, campaign: str, most: int) -> tuple[int, ...]:
+    """Of the newest `most` rounds that were trained, those that advise to stop, until one does not; newest first."""
+    trained = round.c.state.in_(("scoring", "done"))
+    query = select(round.c.number, round.c.advice).where(round.c.campaign == campaign, trained)
+    newest = connection.execute(query.order_by(round.c.number.desc()).limit(most))
+    return tuple(row.number for row in takewhile(lambda row: row.advice is not None, newest))
 
 
 def newest(connection: Connection, campaign: str, ranked: bool = False) -> Row[Any] | None:

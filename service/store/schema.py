@@ -61,6 +61,14 @@ campaign = Table(
     Column("weak_share", Float, nullable=False, server_default="0"),  # of a batch, for the weakest
     Column("quotas", JSON, nullable=False, server_default="{}"),  # shares of a batch by domain
     Column("adapter", Integer),  # the round whose adapter is active; null: the newest
+    Column("hour_price", Float),  # of an annotator's hour
+    Column("compute_price", Float),  # of a worker's hour
+    Column("currency", String(12), nullable=False, server_default=text("''")),  # of all prices
+    Column("point_price", Float),  # what a hundredth of the headline metric is worth
+    Column("budget_hours", Float),  # of annotators
+    Column("budget_money", Float),
+    Column("stop_at_advice", Boolean, nullable=False, server_default=text("false")),
+    Column("stopped_round", Integer),  # whose advice ended the asking
     Column("paused", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("encoder", String(64)),  # content key of the base model, once a worker has loaded it
@@ -206,6 +214,8 @@ annotation = Table(
     Column("problem", Text),  # what was wrong with an invalid one
     Column("result", JSON),
     Column("lead_time", Float),
+    Column("seconds", Float),  # that count of it (service.lead_times); null: none of ours
+    Column("round", Integer),  # whose scores had it asked for; 0: none
     Column("shown", JSON),  # the prediction the annotator saw
     Column("made_at", String(64)),
     Column("received_at", Float, nullable=False),
@@ -213,6 +223,7 @@ annotation = Table(
     UniqueConstraint("campaign", "ls_id", "revision"),
     Index("ix_annotation_example", "campaign", "shard", "row"),
     Index("ix_annotation_received", "campaign", "received_at"),
+    Index("ix_annotation_seconds", "campaign", "current", "round", "kind", "seconds", "lead_time"),
 )
 
 label = Table(
@@ -283,6 +294,7 @@ round = Table(
     Column("started_at", Float, nullable=False),
     Column("ended_at", Float),
     Column("ranked_at", Float),  # when its scores had ordered the queue
+    Column("advice", Text),  # why it advises to stop; null: it does not, or was not asked
     Column("error", Text),
 )
 

@@ -26,6 +26,14 @@ DEFAULTS = {
     "class_balance": 0.0,
     "weak_share": 0.0,
     "quotas": {},
+    "hour_price": None,
+    "compute_price": None,
+    "currency": "",
+    "point_price": None,
+    "budget_hours": None,
+    "budget_money": None,
+    "stop_at_advice": False,
+    "stopped_round": None,
     "paused": False,
     "warnings": [],
     "label_studio": None,
@@ -48,6 +56,7 @@ def test_a_campaign_is_made_with_defaults_and_shown(served: Served) -> None:
     assert DEFAULTS.items() <= made.items()
     assert made["status"] == {
         "phase": "waiting for a pool",
+        "phase_reason": None,
         "examples": 0,
         "aliases": 0,
         "near_duplicates": 0,

@@ -35,6 +35,7 @@ def test_status(served: Served, filled: str) -> None:
     assert status.pop("pace") >= 0
     assert status == {
         "phase": "labeling",
+        "phase_reason": None,
         "examples": 600,
         "aliases": 0,
         "near_duplicates": 0,

@@ -97,6 +97,7 @@ def test_bodies_queries_and_headers(document: dict[str, Any]) -> None:
         "/rounds/2",
         "/curve",
         "/curve/groups",
+        "/cost",
         "/queue",
         "/jobs",
         "/events?follow=false",

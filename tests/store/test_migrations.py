@@ -114,3 +114,37 @@ def test_data_of_the_first_schema_outlive_the_upgrade(
         assert token is not None
         assert (token.access, token.campaigns, token.expires_at) == ("admin", None, None)
     database.close()
+
+
+def test_answers_that_are_there_get_their_seconds_and_their_round(database: Database) -> None:
+    """Given ten answers of 4 s, one of two hours, one without a time, one that was deleted after 6 s, and one to a task
+    of somebody else's, then the long one counts five times the usual and the one without as usual."""
+    database.upgrade("0012")
+    with database.transaction() as connection:
+        old = MetaData()
+        old.reflect(connection)
+        values = {
+            name: {
+                column.name: {"TEXT": "x", "VARCHAR": "x", "JSON": [], "BOOLEAN": True}.get(
+                    type(column.type).__visit_name__, 1
+                )
+                for column in old.tables[name].columns
+            }
+            for name in ("campaign", "selection", "annotation")
+        }
+        connection.execute(old.tables["campaign"].insert().values(**values["campaign"] | {"id": "c"}))
+        asked = values["selection"] | {"campaign": "c", "state": "answered"}
+        connection.execute(old.tables["selection"].insert().values(**asked | {"row": 3, "round": 7}))
+        times = [4.0] * 10 + [7200.0, None, 6.0, None, 9.0]
+        kinds = ["answer"] * 13 + ["deleted", "foreign"]
+        for at, (lead_time, kind) in enumerate(zip(times, kinds, strict=True)):
+            given = {"id": at, "campaign": "c", "ls_id": min(at, 12) if at < 14 else at, "revision": str(at)}
+            given |= {"row": at, "kind": kind, "lead_time": lead_time}
+            connection.execute(old.tables["annotation"].insert().values(**values["annotation"] | given))
+
+    database.upgrade()
+
+    with database.reading() as connection:
+        rows = connection.execute(text("SELECT seconds, round FROM annotation ORDER BY id")).all()
+    assert [row.seconds for row in rows] == [4.0] * 10 + [20.0, 4.0, 6.0, 6.0, None]
+    assert [row.round for row in rows] == [0, 0, 0, 7, *[0] * 10, None]

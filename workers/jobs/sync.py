@@ -15,12 +15,14 @@ from sqlalchemy import Connection, Row
 
 from service import annotations, blind, similar, synthesis
 from service.annotations import Given
+from service.budget import budget
 from service.errors import LabelStudioRefused
 from service.label_studio import live
 from service.label_studio.client import DELETE_CHUNK, Client
 from service.label_studio.problems import Problem, problem
 from service.label_studio.tasks import ChangedTask, NewPrediction, NewTask
 from service.records import BLIND_ROLES, Campaign
+from service.rounds.decide import ENDLESS
 from service.settings import Settings
 from service.store import campaigns, events, rounds, selections
 from service.store.database import clock
@@ -272,12 +274,11 @@ def _push(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
 
 def _wake(connection: Connection, campaign: Campaign) -> None:
     """What is to be asked anew and waits for room in the budget: it may have some now."""
-    room = 1 << 30
-    if campaign.budget is not None:
-        room = campaign.budget - selections.total(
-            selections.answers(connection, campaign.id), selections.ASKED
-        )
-    selections.wake(connection, campaign.id, campaign.overlap, room // campaign.overlap)
+    answers = selections.answers(connection, campaign.id)
+    room = budget(connection, campaign, answers).room(selections.total(answers, selections.ASKED))
+    selections.wake(
+        connection, campaign.id, campaign.overlap, (ENDLESS if room is None else room) // campaign.overlap
+    )
 
 
 def _within_budget(held: Held, campaign: Campaign, chosen: list[Row[Any]]) -> list[Row[Any]]:
@@ -287,13 +288,15 @@ def _within_budget(held: Held, campaign: Campaign, chosen: list[Row[Any]]) -> li
     Tasks that are to give way are among these until Label Studio has let go of them, and the rest of `chosen` waits
     for that. What then has no room, because people began the one or other of them, is taken back.
     """
-    if campaign.budget is None or not chosen:
+    if not chosen:
         return chosen
     chosen = sorted(chosen, key=lambda row: row.void == 0)
     with held.step() as connection:
         answers = selections.answers(connection, campaign.id)
-        left = campaign.budget - selections.total(answers, ("open", "answered", "withdrawing"))
-        left -= sum(row.void for row in chosen)
+        asked = selections.total(answers, ("open", "answered", "withdrawing"))
+        left = budget(connection, campaign, answers).room(asked + sum(row.void for row in chosen))
+        if left is None:
+            return chosen
         fits = [total <= left for total in accumulate(row.wanted for row in chosen)]
         rest = [row for row, fine in zip(chosen, fits, strict=True) if not fine]
         if not answers.get("withdrawing"):

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Row
 
-from service import curve, exam, predictions
+from service import advice, cost, curve, exam, predictions
 from service.exam import Sitting
 from service.gain import behind
 from service.predictions import ADAPTER, BASELINE
 from service.records import HEADLINES, Campaign
-from service.store import campaigns, events, labels, rounds
+from service.stopping import stopping
+from service.store import campaigns, costs, events, labels, rounds
 from workers import adapter, beliefs, encodings, learner, scoring, tagger
 from workers.corpus import Corpus
 from workers.encoder import Encoder
@@ -95,6 +96,7 @@ def run(held: Held) -> None:
     sat = curve.sittings(files, today, earlier, truth)
     sat.append(Sitting(number, facts["trained_on"], facts["control_labels"], marked))
     headline = HEADLINES[campaign.problem]
+    advised = _advice(held, today, sat)
     scores = {headline: marked.score(ADAPTER), f"baseline_{headline}": marked.score(BASELINE)}
     with held.effects() as connection:
         rounds.change(
@@ -110,6 +112,7 @@ def run(held: Held) -> None:
             candidates=plan,
             metrics=facts | {"behind": behind(sat)},
             train_seconds=train_seconds,
+            advice=advised,
         )
         events.record(
             connection,
@@ -130,6 +133,18 @@ def _load(held: Held) -> tuple[Campaign, Material, Encoder]:
         material = Material.load(connection, held.context.files, campaign)
     held.progress(0, 1, f"round {held.args['round']}: loading the model")
     return campaign, material, held.context.encoder(campaign.model)
+
+
+def _advice(held: Held, campaign: Campaign, sat: list[Sitting]) -> str | None:
+    """Why to stop, for a campaign that heeds it; None where the advice is to go on, or it is too early for any."""
+    if not campaign.stop_at_advice:
+        return None
+    signs = stopping(sat, HEADLINES[campaign.problem])
+    with held.context.database.reading() as connection:
+        rates = cost.Rates.of(campaign, costs.account(connection, campaign))
+    prices = cost.Prices.of(campaign)
+    stop, why = advice.verdict(signs, cost.forecast(rates, prices, signs.outlook), prices)
+    return why if stop else None
 
 
 def _rate(encoder: Encoder, fitted: Fitted | Tagger, corpus: Corpus, seed: int) -> float:

@@ -2,6 +2,7 @@
 
 import { ApiError, campaignPath, download, follow, get, patch, post, session, signIn, signOut } from "./api.js";
 import { draw, sentences } from "./chart.js";
+import { costCard } from "./cost.js";
 import { capital, el, link, metric, number, percent, points, seconds, time } from "./dom.js";
 import { groupRows, named } from "./groups.js";
 import { signs } from "./signs.js";
@@ -160,15 +161,18 @@ async function showCampaign(id, signal) {
     queue: calm(async () => parts.queue((await again("/queue")).tasks), signal),
     people: calm(async () => parts.people(...(await Promise.all(["/annotators", "/disagreements?limit=50"].map(again)))), signal, MEASURED_EVERY_MS),
     audit: calm(async () => parts.audit((await again("/audit")).audit), signal),
+    cost: calm(async () => parts.cost(await again("/cost?rounds=30")), signal, MEASURED_EVERY_MS),
     campaign: calm(async () => parts.notices(await again("")), signal),
   };
   parts.changed = refresh.campaign;
+  ask("/cost?rounds=30").then(parts.cost, showError); // after the curve, which it stands on
   const hear = ({ id: number_, event, data }) => {
     if (event === "status") return parts.status(data);
     if (event === "progress") return parts.jobs(data.jobs);
     if (number_ === null) return undefined;
     const { at, ...rest } = data;
     parts.log([{ id: number_, at, kind: event, data: rest }]);
+    if ([...CURVE_EVENTS, ...MEASURE_EVENTS, "campaign-changed"].includes(event)) refresh.cost();
     if (CURVE_EVENTS.includes(event)) refresh.curve();
     if (MEASURE_EVENTS.includes(event) && known.curve.length) refresh.measured();
     if (["labels-weighed", "round-trained"].includes(event)) refresh.people();
@@ -223,6 +227,7 @@ function campaignParts(campaign) {
   const disagreements = el("ol", { class: "queue", tabindex: "0", "aria-label": "Disagreements" });
   const queue = el("ol", { class: "queue", tabindex: "0", "aria-label": "Queue" });
   const log = el("ul", { class: "log", tabindex: "0", "aria-label": "Log" });
+  const cost = costCard();
   let paused = campaign.paused;
   let queueShown = "";
 
@@ -293,6 +298,7 @@ function campaignParts(campaign) {
           ),
         ),
       ),
+      cost.element,
       el(
         "section", { class: "card" }, el("h2", {}, "Disagreements, the least sure ones first"), disagreements,
       ),
@@ -333,7 +339,7 @@ function campaignParts(campaign) {
       tile("New since last round", number(status.changes), `of ${number(campaign.round_size)} that start one`),
       tile("Rounds", number(status.rounds_done), status.round ? `round ${status.round.number}: ${status.round.state}` : "none begun"),
       tile("Pool", number(status.examples), `${number(status.aliases)} duplicates, ${number(status.near_duplicates)} near ones`),
-      tile("Pace", `${(60 * status.pace).toFixed(0)}/min`, status.budget_left === null ? "no budget set" : `${number(status.budget_left)} left to ask`),
+      tile("Pace", `${(60 * status.pace).toFixed(0)}/min`, status.phase_reason ?? (status.budget_left === null ? "no budget set" : `${number(status.budget_left)} left to ask`)),
     );
     const given = status.annotations;
     answers.replaceChildren(
@@ -373,6 +379,8 @@ function campaignParts(campaign) {
     groups.replaceChildren(...groupRows(found));
     if (!groups.children.length) groups.append(el("tr", {}, el("td", { colspan: "8", class: "text empty" }, "Known after the first round, once some labels measure.")));
   };
+
+  parts.cost = cost.show;
 
   parts.people = ({ annotators: list, alpha, review }, { total, disagreements: some }) => {
     annotators.replaceChildren(...list.map(personRow));
