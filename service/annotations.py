@@ -12,10 +12,11 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, updat
 
 from service import answers
 from service.answers import Answer
+from service.cost import Asked
 from service.errors import Invalid
 from service.lead_times import LATELY, LeadTimes
 from service.records import Campaign, Place
-from service.store import campaigns, events, labels, selections
+from service.store import campaigns, costs, events, labels, selections
 from service.store.database import insert_new, now
 from service.store.schema import annotation
 from service.store.schema import campaign as campaign_table
@@ -58,12 +59,13 @@ def take(connection: Connection, campaign: Campaign, given: Iterable[Given], rea
     living = selections.at(connection, campaign.id, {place for one in news if (place := _place(one))})
     counts: Counter[str] = Counter()
     touched: set[Place] = set()
+    entries: list[Asked] = []
     for one in news:
         place = _place(one)
         row = living.get(place) if place else None
         kind, value, problem = _judge(one, row, read)
         counts[kind] += 1
-        _write(
+        entries += _write(
             connection,
             campaign.id,
             one.id,
@@ -88,6 +90,7 @@ def take(connection: Connection, campaign: Campaign, given: Iterable[Given], rea
             events.record(
                 connection, campaign.id, "annotation-refused", task=one.task, kind=kind, reason=problem
             )
+    costs.book(connection, campaign.id, entries)
     settle(connection, campaign.id, touched)
     if news:
         events.record(connection, campaign.id, "annotations", **counts)
@@ -115,8 +118,9 @@ def forget(
     if tasks is not None:
         mine = mine.where(annotation.c.task.in_(list(tasks)))
     gone = [row for row in connection.execute(mine) if row.ls_id not in present]
+    entries: list[Asked] = []
     for row in gone:
-        _write(
+        entries += _write(
             connection,
             campaign.id,
             row.ls_id,
@@ -130,6 +134,7 @@ def forget(
             round=row.round,
             made_at=row.made_at,
         )
+    costs.book(connection, campaign.id, entries)
     settle(connection, campaign.id, {Place(row.shard, row.row) for row in gone if row.shard is not None})
     if gone:
         events.record(connection, campaign.id, "annotations-deleted", count=len(gone))
@@ -265,14 +270,22 @@ def _judge(one: Given, row: Row[Any] | None, read: Reader) -> tuple[str, str | N
         return "invalid", None, str(error)
 
 
-def _write(connection: Connection, campaign: str, ls_id: int, **values: Any) -> None:
+def _write(connection: Connection, campaign: str, ls_id: int, **values: Any) -> list[Asked]:
+    """A new revision; what it adds to the costs, less what the one before it did."""
     same = and_(annotation.c.campaign == campaign, annotation.c.ls_id == ls_id)
-    connection.execute(update(annotation).where(same, annotation.c.current).values(current=False))
-    connection.execute(
-        insert_new(connection, annotation).values(
-            campaign=campaign, ls_id=ls_id, received_at=now(), current=True, **values
-        )
-    )
+    columns = (annotation.c.round, annotation.c.kind, annotation.c.seconds, annotation.c.lead_time)
+    before = connection.execute(
+        update(annotation).where(same, annotation.c.current).values(current=False).returning(*columns)
+    ).all()
+    added = connection.execute(
+        insert_new(connection, annotation)
+        .values(campaign=campaign, ls_id=ls_id, received_at=now(), current=True, **values)
+        .returning(*columns)
+    ).all()
+    entries = [Asked.entry(*row) for row in added if row.seconds is not None]
+    return entries + [
+        Asked(row.round).plus(Asked.entry(*row), -1) for row in before if row.seconds is not None
+    ]
 
 
 def settle(connection: Connection, campaign: str, places: Collection[Place]) -> int:

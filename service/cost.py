@@ -10,7 +10,7 @@ from typing import Any, Self
 import msgspec
 
 from service.curve import Curve, Point
-from service.lead_times import DEFAULT_S, FEW
+from service.lead_times import DEFAULT_S, FEW, told
 from service.measure.extent import Extent
 from service.measure.intervals import Interval, Z
 from service.records import Campaign
@@ -75,6 +75,21 @@ class Asked(msgspec.Struct, frozen=True):
     missing: int = 0
     capped: int = 0
     capped_off: float = 0.0
+
+    @classmethod
+    def entry(cls, round_: int, kind: str, seconds: float, lead_time: float | None) -> Self:
+        """Of one annotation; of one that was deleted there is no lead time to tell of."""
+        answer, deleted, is_told = kind == "answer", kind == "deleted", told(lead_time)
+        off = max(0.0, (lead_time or 0.0) - seconds) if is_told else 0.0
+        missing = not is_told and not deleted
+        return cls(round_, answer, not answer, seconds, seconds**2, missing, off > 0, off)
+
+    def plus(self, other: Self, times: int = 1) -> Self:
+        sums = (getattr(self, name) + times * getattr(other, name) for name in SUMS)
+        return type(self)(self.round, *sums)
+
+
+SUMS = Asked.__struct_fields__[1:]
 
 
 class Ran(msgspec.Struct, frozen=True):

@@ -52,18 +52,35 @@ def by_group(api: Api, c: str) -> Groups:
     with api.reading(c) as (connection, campaign):
         done = rounds.all_of(connection, campaign.id)
         known = curve.truth(connection, api.files, campaign)
-    return _kept(api.groups, campaign, done, known, lambda: curve.by_group(api.files, campaign, done, known))
+    predicted = tuple(row.predictions for row in done)
+    return _kept(
+        api.groups, campaign, predicted, known, lambda: curve.by_group(api.files, campaign, done, known)
+    )
 
 
 def kept(api: Api, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> Curve:
     """The curve."""
-    return _kept(api.curves, campaign, done, known, lambda: curve.learning(api.files, campaign, done, known))
+    predicted = tuple(row.predictions for row in done)
+    return _kept(
+        api.curves, campaign, predicted, known, lambda: curve.learning(api.files, campaign, done, known)
+    )
+
+
+def kept_for(api: Api, campaign: Campaign, predicted: tuple[str | None, ...], known: Truth) -> Curve:
+    """The curve, of which the rounds' predictions alone are known, by number: all else is read where it is made."""
+
+    def make() -> Curve:
+        with api.database.reading() as connection:
+            done = rounds.all_of(connection, campaign.id)
+        return curve.learning(api.files, campaign, done, known)
+
+    return _kept(api.curves, campaign, predicted, known, make)
 
 
 def _kept(
     here: dict[str, tuple[Hashable, T]],
     campaign: Campaign,
-    done: Sequence[Row[Any]],
+    predicted: tuple[str | None, ...],
     known: Truth,
     make: Callable[[], T],
 ) -> T:
@@ -71,7 +88,7 @@ def _kept(
     key = (
         known.source,
         frozenset(known.answers.items()),
-        tuple(row.predictions for row in done),
+        predicted,
         len(campaign.label_changes),
     )
     found = here.get(campaign.id)

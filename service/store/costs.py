@@ -1,15 +1,17 @@
 """What a campaign took, summed in SQL: people's seconds by the round that asked, workers' seconds by round."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, func, select
+import msgspec
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
 from service import teachers
-from service.cost import Account, Asked, Ran
+from service.cost import SUMS, Account, Asked, Ran
 from service.lead_times import LATELY
 from service.records import Campaign
 from service.store import labels
-from service.store.schema import annotation, encoding, round, selection, shard
+from service.store.schema import annotation, encoding, round, selection, shard, spent
 from service.store.selections import SERVABLE
 
 WAITING = (*SERVABLE, "withdrawing")
@@ -28,36 +30,40 @@ def account(connection: Connection, campaign: Campaign) -> Account:
 
 
 def asked(connection: Connection, campaign: str) -> list[Asked]:
-    """Of each round's scores (0: none) that something was answered of, by the index `ix_annotation_seconds` alone."""
-    seconds, told = annotation.c.seconds, annotation.c.lead_time
-    over = and_(told > seconds, told > 0)
-    query = select(
-        annotation.c.round,
-        func.sum(case((annotation.c.kind == "answer", 1), else_=0)).label("answers"),
-        func.sum(case((annotation.c.kind == "answer", 0), else_=1)).label("others"),
-        func.sum(seconds).label("seconds"),
-        func.sum(seconds * seconds).label("squares"),
-        func.sum(case((and_(annotation.c.kind != "deleted", func.coalesce(told, 0) <= 0), 1), else_=0)).label(
-            "missing"
-        ),
-        func.sum(case((over, 1), else_=0)).label("capped"),
-        func.sum(case((over, told - seconds), else_=0.0)).label("capped_off"),
-    ).where(_counts(campaign))
-    rows = connection.execute(query.group_by(annotation.c.round).order_by(annotation.c.round))
-    return [Asked(*row) for row in rows]
+    """Of each round's scores (0: none) that something was answered of."""
+    columns = [spent.c[name] for name in Asked.__struct_fields__]
+    query = select(*columns).where(spent.c.campaign == campaign).order_by(spent.c.round)
+    return [Asked(*row) for row in connection.execute(query)]
+
+
+def book(connection: Connection, campaign: str, entries: Iterable[Asked]) -> None:
+    """Add to the sums of rounds; the caller holds the campaign's lock."""
+    by_round: dict[int, Asked] = {}
+    for one in entries:
+        by_round[one.round] = by_round.get(one.round, Asked(one.round)).plus(one)
+    for number, sums in by_round.items():
+        here = and_(spent.c.campaign == campaign, spent.c.round == number)
+        more = {name: spent.c[name] + getattr(sums, name) for name in SUMS}
+        if not connection.execute(update(spent).where(here).values(more)).rowcount:
+            values = msgspec.structs.asdict(sums) | {"campaign": campaign}
+            connection.execute(insert(spent).values(**values))
 
 
 def total(connection: Connection, campaign: str) -> tuple[float, int]:
     """(seconds of people, answers) in all."""
-    return _sums(connection, select(annotation.c.seconds, annotation.c.kind).where(_counts(campaign)))
+    query = select(func.coalesce(func.sum(spent.c.seconds), 0.0), func.coalesce(func.sum(spent.c.answers), 0))
+    seconds, answers = connection.execute(query.where(spent.c.campaign == campaign)).one()
+    return float(seconds), int(answers)
 
 
 def lately(connection: Connection, campaign: str) -> tuple[float, int]:
-    """The same of what came in last."""
-    newest = select(annotation.c.seconds, annotation.c.kind).where(_counts(campaign))
-    return _sums(
-        connection, newest.order_by(annotation.c.received_at.desc(), annotation.c.id.desc()).limit(LATELY)
-    )
+    """The same of what came in last, LATELY annotations."""
+    mine = and_(annotation.c.campaign == campaign, annotation.c.current, annotation.c.seconds.is_not(None))
+    newest = select(annotation.c.seconds, annotation.c.kind).where(mine)
+    rows = connection.execute(
+        newest.order_by(annotation.c.received_at.desc(), annotation.c.id.desc()).limit(LATELY)
+    ).all()
+    return sum(row.seconds for row in rows), sum(row.kind == "answer" for row in rows)
 
 
 def waiting(connection: Connection, campaign: str) -> dict[int, int]:
@@ -91,21 +97,6 @@ def encoded(connection: Connection, campaign: Campaign) -> float:
         .where(shard.c.campaign == campaign.id, encoding.c.encoder.in_(keys))
     )
     return float(connection.execute(query).scalar_one())
-
-
-def _counts(campaign: str) -> Any:
-    return and_(annotation.c.campaign == campaign, annotation.c.current, annotation.c.seconds.is_not(None))
-
-
-def _sums(connection: Connection, rows: Select[Any]) -> tuple[float, int]:
-    some = rows.subquery()
-    found = connection.execute(
-        select(
-            func.coalesce(func.sum(some.c.seconds), 0.0),
-            func.coalesce(func.sum(case((some.c.kind == "answer", 1), else_=0)), 0),
-        )
-    ).one()
-    return float(found[0]), int(found[1])
 
 
 def _worked() -> Any:

@@ -57,6 +57,12 @@ def all_of(connection: Connection, campaign: str) -> list[Row[Any]]:
     )
 
 
+def predicted(connection: Connection, campaign: str) -> tuple[str | None, ...]:
+    """The folder of every round's predictions, oldest first."""
+    query = select(round.c.predictions).where(round.c.campaign == campaign).order_by(round.c.number)
+    return tuple(connection.execute(query).scalars())
+
+
 def states(connection: Connection, campaign: str) -> dict[int, str]:
     """The state of every round, by number."""
     query = select(round.c.number, round.c.state).where(round.c.campaign == campaign)

@@ -195,7 +195,13 @@ selection = Table(
         sqlite_where=text("state <> 'withdrawn'"),
         postgresql_where=text("state <> 'withdrawn'"),
     ),
-    Index("ix_selection_state", "campaign", "state"),
+    Index("ix_selection_state", "campaign", "state", "wanted", "void"),
+    Index(
+        "ix_selection_measures",
+        "campaign",
+        sqlite_where=text("role = 'hold-out'"),
+        postgresql_where=text("role = 'hold-out'"),
+    ),
 )
 
 annotation = Table(
@@ -223,7 +229,20 @@ annotation = Table(
     UniqueConstraint("campaign", "ls_id", "revision"),
     Index("ix_annotation_example", "campaign", "shard", "row"),
     Index("ix_annotation_received", "campaign", "received_at"),
-    Index("ix_annotation_seconds", "campaign", "current", "round", "kind", "seconds", "lead_time"),
+)
+
+spent = Table(
+    "spent",
+    metadata,
+    _campaign(primary_key=True),
+    Column("round", Integer, primary_key=True),  # whose scores had it asked for; 0: none
+    Column("answers", Integer, nullable=False),
+    Column("others", Integer, nullable=False),  # skips, and what was unreadable or deleted
+    Column("seconds", Float, nullable=False),
+    Column("squares", Float, nullable=False),  # sum of squared seconds
+    Column("missing", Integer, nullable=False),  # without a lead time
+    Column("capped", Integer, nullable=False),  # with one that counts in part
+    Column("capped_off", Float, nullable=False),  # seconds of these that do not count
 )
 
 label = Table(
@@ -252,6 +271,7 @@ label = Table(
         sqlite_where=text("ended IS NULL"),
         postgresql_where=text("ended IS NULL"),
     ),
+    Index("ix_label_role", "campaign", "ended", "role", "source"),
 )
 
 label_change = Table(

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 from sqlalchemy import Connection, select
 
@@ -103,6 +105,35 @@ def test_of_an_edit_the_newest_counts_and_what_is_deleted_was_spent(
     told = select(annotation.c.lead_time).where(annotation.c.kind == "deleted")
     assert connection.execute(told).scalars().all() == [None]
     assert labels.count(connection, campaign.id) == {"train": 1}
+
+
+def test_the_sums_are_those_of_the_annotations_whatever_became_of_them(
+    connection: Connection, campaign: Campaign
+) -> None:
+    """Given 300 answers, edits, skips, odd answers and deletions at random, then the sums are as if made anew."""
+    rng = np.random.default_rng(0)
+    ask(connection, campaign.id, range(10), 0)
+    ask(connection, campaign.id, range(10, 20), 4)
+    for turn in range(300):
+        row, taken = int(rng.integers(22)), [None, 0.0, 3.0, 900.0][rng.integers(4)]
+        said = {"result": "a" if rng.random() < 0.8 else None, "skipped": rng.random() < 0.1}
+        answered(connection, campaign, {row: taken}, revision=str(turn), **said)
+        if rng.random() < 0.1:
+            annotations.forget(connection, campaign, set(range(22)) - {row})
+    current = connection.execute(
+        select(annotation).where(annotation.c.current, annotation.c.seconds.is_not(None))
+    )
+    anew: dict[int, Asked] = {}
+    for one in current:
+        entry = Asked.entry(one.round, one.kind, one.seconds, one.lead_time)
+        anew[one.round] = anew.get(one.round, Asked(one.round)).plus(entry)
+
+    found = {one.round: one for one in costs.asked(connection, campaign.id)}
+
+    assert found.keys() == anew.keys() == {0, 4}
+    for number, sums in anew.items():
+        assert msgspec.structs.astuple(found[number]) == pytest.approx(msgspec.structs.astuple(sums))
+    assert found[0].others > 0 < found[0].capped
 
 
 def test_lately_is_what_came_in_last(connection: Connection, campaign: Campaign) -> None:

@@ -146,5 +146,12 @@ def test_answers_that_are_there_get_their_seconds_and_their_round(database: Data
 
     with database.reading() as connection:
         rows = connection.execute(text("SELECT seconds, round FROM annotation ORDER BY id")).all()
+        sums = connection.execute(text("SELECT * FROM spent ORDER BY round")).all()
     assert [row.seconds for row in rows] == [4.0] * 10 + [20.0, 4.0, 6.0, 6.0, None]
     assert [row.round for row in rows] == [0, 0, 0, 7, *[0] * 10, None]
+    # All are current here: in all 12 + 1 answers and one that was deleted.
+    squares = 9 * 16.0 + 400 + 16 + 36 + 36
+    assert [tuple(row) for row in sums] == [
+        ("c", 0, 12, 1, 9 * 4.0 + 20 + 4 + 6 + 6, squares, 1, 1, 7180.0),
+        ("c", 7, 1, 0, 4.0, 16.0, 0, 0, 0.0),
+    ]

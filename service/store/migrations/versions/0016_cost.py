@@ -14,7 +14,7 @@ branch_labels = None
 depends_on = None
 
 PRICES = ("hour_price", "compute_price", "point_price", "budget_hours", "budget_money")
-INDEX = "ix_annotation_seconds"
+WHOLE = ("answers", "others", "missing", "capped")
 
 
 def upgrade() -> None:
@@ -38,7 +38,36 @@ def upgrade() -> None:
     connection = op.get_bind()
     for campaign in connection.execute(sa.text("SELECT id FROM campaign")).scalars().all():
         _settle(connection, campaign)
-    op.create_index(INDEX, "annotation", ["campaign", "current", "round", "kind", "seconds", "lead_time"])
+    op.create_table(
+        "spent",
+        sa.Column("campaign", sa.String(length=32), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        *(
+            sa.Column(name, sa.Integer() if name in WHOLE else sa.Float(), nullable=False)
+            for name in ("answers", "others", "seconds", "squares", "missing", "capped", "capped_off")
+        ),
+        sa.ForeignKeyConstraint(["campaign"], ["campaign.id"], name=op.f("fk_spent_campaign")),
+        sa.PrimaryKeyConstraint("campaign", "round", name=op.f("pk_spent")),
+    )
+    op.execute(
+        """
+        INSERT INTO spent SELECT campaign, round,
+            sum(CASE WHEN kind = 'answer' THEN 1 ELSE 0 END), sum(CASE WHEN kind = 'answer' THEN 0 ELSE 1 END),
+            sum(seconds), sum(seconds * seconds),
+            sum(CASE WHEN kind <> 'deleted' AND coalesce(lead_time, 0) <= 0 THEN 1 ELSE 0 END),
+            sum(CASE WHEN lead_time > seconds THEN 1 ELSE 0 END),
+            sum(CASE WHEN lead_time > seconds THEN lead_time - seconds ELSE 0 END)
+        FROM annotation WHERE current AND seconds IS NOT NULL GROUP BY campaign, round
+        """
+    )
+    # Counts by state and role, and what measures, are read at every turn: without a look at the rows themselves.
+    op.drop_index("ix_selection_state", "selection")
+    op.create_index("ix_selection_state", "selection", ["campaign", "state", "wanted", "void"])
+    drawn = sa.text("role = 'hold-out'")
+    op.create_index(
+        "ix_selection_measures", "selection", ["campaign"], sqlite_where=drawn, postgresql_where=drawn
+    )
+    op.create_index("ix_label_role", "label", ["campaign", "ended", "role", "source"])
 
 
 def _settle(connection: sa.Connection, campaign: str) -> None:
@@ -71,7 +100,11 @@ def _settle(connection: sa.Connection, campaign: str) -> None:
 
 
 def downgrade() -> None:
-    op.drop_index(INDEX, "annotation")
+    op.drop_index("ix_label_role", "label")
+    op.drop_index("ix_selection_measures", "selection")
+    op.drop_index("ix_selection_state", "selection")
+    op.create_index("ix_selection_state", "selection", ["campaign", "state"])
+    op.drop_table("spent")
     op.drop_column("annotation", "round")
     op.drop_column("annotation", "seconds")
     op.drop_column("round", "advice")
