@@ -3,16 +3,21 @@
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from service.files import Files
 from service.records import Example
 from service.rounds.advance import advance
 from service.store import campaigns, rounds
 from service.store.campaigns import NewCampaign
+from service.store.database import Database
 from tests.filling import answer, fill, seal
 from tests.learner.conftest import FILLER, TOPICS, build_encoder
+from tests.test_stopping import sitting
 from workers import door
 from workers.context import Context
+from workers.jobs.train import advised
 
 
 def test_rare_classes_weigh_more_where_the_campaign_says_so(context: Context, tmp_path: Path) -> None:
@@ -38,3 +43,14 @@ def test_rare_classes_weigh_more_where_the_campaign_says_so(context: Context, tm
         (round_,) = rounds.all_of(connection, c)
     manifest = json.loads((context.files.path(round_.adapter) / "postil.json").read_text())
     assert manifest["recipe"]["balance"] == 0.5
+
+
+def test_a_round_is_asked_for_advice_where_the_campaign_heeds_it(database: Database, tmp_path: Path) -> None:
+    files = Files(tmp_path / "files")
+    with database.transaction() as connection:
+        made = campaigns.create(connection, NewCampaign("one", ["a", "b"], "none", stop_at_advice=True))
+    said = np.eye(2)[np.arange(200) % 2]
+    sat = [sitting(files, made, number, said) for number in range(1, 5)]
+    words = "predictions have settled: more labels hardly change what the model says"
+    assert [advised(database, made, sat[:number]) for number in range(1, 5)] == [None, None, None, words]
+    assert advised(database, msgspec.structs.replace(made, stop_at_advice=False), sat) is None

@@ -260,3 +260,20 @@ def test_an_audit_is_asked_for_and_shown_with_its_advice(served: Served, visited
     card.get_by_text("Repeated most (1)").click()
     expect(card.get_by_text("<b>twice</b>")).to_be_visible()
     expect(card.get_by_role("button")).to_be_enabled()
+
+
+def test_what_it_costs_is_told_with_its_advice(served: Served, visited: Visit) -> None:
+    c = fill(served, "costs on a page")
+    served.http.patch(f"/v1/campaigns/{c}", json={"hour_price": 36.0, "currency": "<b>EUR", "budget": 490})
+    page = visited.page
+    sign_in(served, page, c)
+    card = page.locator("section", has=page.get_by_role("heading", name="What it costs"))
+    expect(card).to_contain_text("So far: 15 min (8.82 <b>EUR) of people and 42 s of workers.")
+    by_round = page.get_by_role("region", name="Cost by round").locator("tbody tr")
+    expect(by_round).to_have_count(ROUNDS + 2)
+    expect(by_round.last).to_contain_text("opening–49643715 min0.0 s8.82 <b>EUR")
+    expect(page.get_by_role("region", name="What more labels cost").locator("tbody tr")).to_have_count(3)
+    expect(page.get_by_text("the budget of answers is used up")).to_be_visible()
+    assert page.locator("main b").count() == 0
+    served.http.patch(f"/v1/campaigns/{c}", json={"hour_price": 72.0})
+    expect(card).to_contain_text("17.64 <b>EUR", timeout=45_000)

@@ -12,6 +12,7 @@ from service.predictions import ADAPTER, BASELINE
 from service.records import HEADLINES, Campaign
 from service.stopping import stopping
 from service.store import campaigns, costs, events, labels, rounds
+from service.store.database import Database
 from workers import adapter, beliefs, encodings, learner, scoring, tagger
 from workers.corpus import Corpus
 from workers.encoder import Encoder
@@ -96,7 +97,7 @@ def run(held: Held) -> None:
     sat = curve.sittings(files, today, earlier, truth)
     sat.append(Sitting(number, facts["trained_on"], facts["control_labels"], marked))
     headline = HEADLINES[campaign.problem]
-    advised = _advice(held, today, sat)
+    why = advised(held.context.database, today, sat)
     scores = {headline: marked.score(ADAPTER), f"baseline_{headline}": marked.score(BASELINE)}
     with held.effects() as connection:
         rounds.change(
@@ -112,7 +113,7 @@ def run(held: Held) -> None:
             candidates=plan,
             metrics=facts | {"behind": behind(sat)},
             train_seconds=train_seconds,
-            advice=advised,
+            advice=why,
         )
         events.record(
             connection,
@@ -135,12 +136,12 @@ def _load(held: Held) -> tuple[Campaign, Material, Encoder]:
     return campaign, material, held.context.encoder(campaign.model)
 
 
-def _advice(held: Held, campaign: Campaign, sat: list[Sitting]) -> str | None:
-    """Why to stop, for a campaign that heeds it; None where the advice is to go on, or it is too early for any."""
+def advised(database: Database, campaign: Campaign, sat: list[Sitting]) -> str | None:
+    """Why to stop after these rounds, for a campaign that heeds it; None where it is to go on, or too early to say."""
     if not campaign.stop_at_advice:
         return None
     signs = stopping(sat, HEADLINES[campaign.problem])
-    with held.context.database.reading() as connection:
+    with database.reading() as connection:
         rates = cost.Rates.of(campaign, costs.account(connection, campaign))
     prices = cost.Prices.of(campaign)
     stop, why = advice.verdict(signs, cost.forecast(rates, prices, signs.outlook), prices)
