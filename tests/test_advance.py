@@ -48,9 +48,10 @@ def test_what_waits_for_somebody_else_is_no_task_for_who_answered_it(
         answer(connection, campaign.id, {0: {}, 1: {}}, wanted=1)
         answer(connection, campaign.id, {2: {7: "a"}, 3: {7: "b"}}, wanted=2)
         state = facts(connection, campaign).state()
-        assert (state.servable, state.asked, state.overlap) == (2, 6, 2)
+        assert (state.servable, state.barred, state.asked, state.overlap) == (4, 2, 6, 2)
         answer(connection, campaign.id, {2: {8: "a"}})
-        assert facts(connection, campaign).state().servable == 2
+        state = facts(connection, campaign).state()
+        assert (state.servable, state.barred) == (3, 1)
 
 
 def test_a_round_is_asked_for_once_and_begins_when_the_pool_was_read(
