@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from service import predictions
 from service.answers import Coded
-from service.measure import agreement, intervals, jackknife, multi_label, single_label, spans
+from service.measure import agreement, confusion, intervals, jackknife, multi_label, single_label, spans
+from service.measure.confusion import Case
 from service.measure.intervals import Floats, Interval, Statistic
 from service.measure.multi_label import MultiLabelMetrics
 from service.measure.single_label import SingleLabelMetrics
@@ -94,6 +95,10 @@ class Exam(ABC):
         """(n, C, 3): of each example and class what is hit, is said, is true."""
 
     @abstractmethod
+    def cases(self, model: str) -> list[Case]:
+        """What the model said of the n examples against what is true of them."""
+
+    @abstractmethod
     def parts(self, marks: Marks) -> NDArray[np.int64]:
         """(n, K): what each example adds to the sums that `statistic` takes."""
 
@@ -150,6 +155,9 @@ class _SingleLabel(Exam):
         said, true = self._said(model).argmax(axis=1), np.array(self.truth, np.int64)
         return multi_label.counts(each[said], each[true])
 
+    def cases(self, model: str) -> list[Case]:
+        return confusion.single_label(self._said(model), np.array(self.truth, np.int64))
+
     def interval(self, marks: Marks) -> Interval:
         return intervals.wilson(int(marks.sum()), len(marks))
 
@@ -187,6 +195,9 @@ class _MultiLabel(Exam):
 
     def counts(self, model: str) -> NDArray[np.int64]:
         return multi_label.counts(self._said(model)[1], self._true)
+
+    def cases(self, model: str) -> list[Case]:
+        return confusion.multi_label(*self._said(model), self._true)
 
     def interval(self, marks: Marks) -> Interval:
         return multi_label.headline(marks, self.rng)
@@ -237,6 +248,10 @@ class _Spans(Exam):
 
     def counts(self, model: str) -> NDArray[np.int64]:
         return spans.counts(self._said(model).rows, self._true, len(self.at), self.classes)
+
+    def cases(self, model: str) -> list[Case]:
+        said = self._said(model)
+        return confusion.spans(said.rows, said.confidence, self._true)
 
     def interval(self, marks: Marks) -> Interval:
         return spans.headline(marks, self.rng)

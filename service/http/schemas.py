@@ -7,6 +7,7 @@ import msgspec
 from service.audit import Audit
 from service.export.forms import Format, What
 from service.influence import MOST, Influence
+from service.measure.confusion import Kind
 from service.pool.pool import Receipt
 from service.records import Access, Consensus, NearDuplicates, Role
 from service.store.campaigns import NewCampaign
@@ -416,6 +417,21 @@ class Events(msgspec.Struct, frozen=True):
 class EventsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     follow: bool = True
+
+
+class ConfusionQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`round`: the newest unless said."""
+
+    round: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
+
+
+class CasesQuery(ConfusionQuery, frozen=True, forbid_unknown_fields=True):
+    """What is not given may be anything."""
+
+    kind: Kind | None = None
+    truth: str | None = None
+    said: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
 
 
 class LabelsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

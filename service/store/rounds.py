@@ -113,6 +113,12 @@ def _done(campaign: str) -> Select[Any]:
     return mine.order_by(round.c.number.desc()).limit(1)
 
 
+def measured(connection: Connection, campaign: str) -> Row[Any] | None:
+    """The last round that left predictions."""
+    query = select(round).where(round.c.campaign == campaign, round.c.predictions.is_not(None))
+    return connection.execute(query.order_by(round.c.number.desc()).limit(1)).first()
+
+
 def change(connection: Connection, campaign: str, number: int, **values: Any) -> None:
     connection.execute(
         update(round).where(round.c.campaign == campaign, round.c.number == number).values(**values)

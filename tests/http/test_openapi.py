@@ -98,6 +98,8 @@ def test_bodies_queries_and_headers(document: dict[str, Any]) -> None:
         "/curve",
         "/curve/groups",
         "/cost",
+        "/confusion",
+        "/confusion/examples",
         "/queue",
         "/jobs",
         "/events?follow=false",

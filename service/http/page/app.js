@@ -5,6 +5,7 @@ import { draw, sentences } from "./chart.js";
 import { costCard } from "./cost.js";
 import { capital, el, link, metric, number, percent, points, seconds, time } from "./dom.js";
 import { groupRows, named } from "./groups.js";
+import { insight } from "./insight.js";
 import { signs } from "./signs.js";
 
 const main = document.getElementById("main");
@@ -133,7 +134,8 @@ async function showCampaign(id, signal) {
     ["", "/rounds", "/curve", "/curve/groups", "/queue", "/jobs", "/events?follow=false", "/annotators", "/disagreements?limit=50", "/audit"].map(ask),
   );
   document.title = `${campaign.name} · Postil`;
-  const parts = campaignParts(campaign, signal);
+  const more = insight(campaign, signal, mayChange);
+  const parts = campaignParts(campaign, more.elements);
   main.replaceChildren(...parts.elements);
   const known = { rounds, learning, curve: learning.points };
   parts.status(campaign.status);
@@ -173,6 +175,7 @@ async function showCampaign(id, signal) {
     const { at, ...rest } = data;
     parts.log([{ id: number_, at, kind: event, data: rest }]);
     if ([...CURVE_EVENTS, ...MEASURE_EVENTS, "campaign-changed"].includes(event)) refresh.cost();
+    more.heard(event);
     if (CURVE_EVENTS.includes(event)) refresh.curve();
     if (MEASURE_EVENTS.includes(event) && known.curve.length) refresh.measured();
     if (["labels-weighed", "round-trained"].includes(event)) refresh.people();
@@ -205,7 +208,7 @@ function calm(work, signal, pauseMs = 1000) {
 }
 
 /** The elements of a campaign's view, and functions that fill them. */
-function campaignParts(campaign) {
+function campaignParts(campaign, more) {
   const parts = { changed: () => {} };
   const phase = el("span", { "aria-live": "polite" });
   const pause = el("button", { type: "button" });
@@ -299,6 +302,7 @@ function campaignParts(campaign) {
         ),
       ),
       cost.element,
+      ...more,
       el(
         "section", { class: "card" }, el("h2", {}, "Disagreements, the least sure ones first"), disagreements,
       ),
