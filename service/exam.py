@@ -38,8 +38,12 @@ class Truth:
     domains: dict[Place, str] = field(default_factory=dict, compare=False)
     """Of those that have one; that of an example never changes."""
 
-    def __hash__(self) -> int:
+    @cached_property
+    def _hashed(self) -> int:
         return hash((self.source, frozenset(self.answers.items())))
+
+    def __hash__(self) -> int:
+        return self._hashed
 
 
 @dataclass(frozen=True)

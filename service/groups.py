@@ -6,7 +6,8 @@ the whole as if PRIOR more examples had been measured that were answered as well
 beta prior). The lowest upper end of an interval would often name the largest group, whose interval is narrow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -23,6 +24,8 @@ FEWEST = 5
 """Examples that a group is measured on, or nothing is said of it."""
 PRIOR = 10
 """Examples that the score of the whole counts as."""
+HISTORIES = 12
+"""Domains, and classes, that are told of every round."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -68,15 +71,18 @@ class Weakest(msgspec.Struct, frozen=True, rename={"class_": "class"}):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """One round by domains."""
+    """One round by the domains and classes that the newest adapter does worst on, HISTORIES of each at most."""
 
     round: int
     trained_on: int
     domains: list[Group]
+    """By name."""
+    classes: list[Group]
+    """In the order of the labels."""
 
 
 class Groups(msgspec.Struct, frozen=True):
-    """Domains and classes by the newest adapter, the weakest first, and the domains of every round."""
+    """Domains and classes by the newest adapter, the weakest first, and how they came to it."""
 
     headline: str
     round: int | None
@@ -85,7 +91,7 @@ class Groups(msgspec.Struct, frozen=True):
     classes: list[Class]
     weakest: Weakest | None
     rounds: list[Measured]
-    """Oldest first; none where no example that measures has a domain."""
+    """Oldest first."""
 
 
 def groups(sat: Sequence[Sitting], headline: str, labels: Sequence[str]) -> Groups:
@@ -94,16 +100,29 @@ def groups(sat: Sequence[Sitting], headline: str, labels: Sequence[str]) -> Grou
         return Groups(headline, None, [], [], None, [])
     newest = sat[-1].exam
     of_domains, of_classes = domains(newest), classes(newest, labels)
+    weak_domains = _by_weakness(of_domains, newest.score(ADAPTER))
+    weak_classes = _by_weakness(of_classes, _mean_f1(of_classes))
+    named = frozenset(one.name for one in weak_domains[:HISTORIES])
+    called = frozenset(one.name or "" for one in weak_classes[:HISTORIES])
     return Groups(
         headline,
         sat[-1].number,
-        _by_weakness(of_domains, newest.score(ADAPTER)),
-        _by_weakness(of_classes, _mean_f1(of_classes)),
+        weak_domains,
+        weak_classes,
         _weakest(newest, of_domains, of_classes),
-        [Measured(one.number, one.trained_on, domains(one.exam)) for one in sat]
-        if newest.known.domains
-        else [],
+        [Measured(one.number, one.trained_on, *_then(one.exam, tuple(labels), named, called)) for one in sat],
     )
+
+
+@lru_cache(maxsize=256)
+def _then(
+    sat: Exam, labels: tuple[str, ...], named: frozenset[str | None], called: frozenset[str]
+) -> tuple[list[Group], list[Group]]:
+    """One round's domains and classes, those that are named; kept, since whoever watches asks again and again."""
+    of_classes = classes(sat, labels, called)
+    return domains(sat, named), [
+        Group(one.name, one.n, one.score, one.share, one.errors) for one in of_classes
+    ]
 
 
 def weakest(sat: Exam, labels: Sequence[str]) -> Weakest:
@@ -111,8 +130,11 @@ def weakest(sat: Exam, labels: Sequence[str]) -> Weakest:
     return _weakest(sat, domains(sat), classes(sat, labels))
 
 
-def domains(sat: Exam) -> list[Group]:
-    """By name, those without one last; none where nothing measures, or no example that does has a domain."""
+def domains(sat: Exam, only: Container[str | None] | None = None) -> list[Group]:
+    """By name, those without one last; none where nothing measures, or no example that does has a domain.
+
+    `only`: those of these names.
+    """
     if not sat.known.domains or not sat.has(ADAPTER):
         return []
     marks, wrong = sat.marks(ADAPTER), _wrong(sat.counts(ADAPTER)).sum(axis=1)
@@ -122,6 +144,8 @@ def domains(sat: Exam) -> list[Group]:
     numbers = np.array([number[name] for name in named])
     found = []
     for which, name in enumerate(names):
+        if only is not None and name not in only:
+            continue
         at = numbers == which
         known = at.sum() >= FEWEST and not np.isnan(sat.statistic(_sum(sat.parts(marks[at])))).any()
         found.append(
@@ -136,8 +160,8 @@ def domains(sat: Exam) -> list[Group]:
     return found
 
 
-def classes(sat: Exam, labels: Sequence[str]) -> list[Class]:
-    """In the order of the labels; none where nothing measures."""
+def classes(sat: Exam, labels: Sequence[str], only: Container[str] | None = None) -> list[Class]:
+    """In the order of the labels; none where nothing measures. `only`: those of these names."""
     if not sat.has(ADAPTER):
         return []
     counts = sat.counts(ADAPTER)
@@ -154,6 +178,7 @@ def classes(sat: Exam, labels: Sequence[str]) -> list[Class]:
             one.recall,
         )
         for at, (name, one) in enumerate(zip(labels, each, strict=True))
+        if only is None or name in only
     ]
 
 

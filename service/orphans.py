@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 from service.files import Files
 from service.pool import shards
 from service.store.database import Database
-from service.store.schema import encoding, round, score, shard
+from service.store.schema import encoding, job, round, score, shard
 
 AGE_S = 6 * 3600.0
 """More than a job may take: what a running one has written, and will name at its end, is younger."""
@@ -49,4 +49,7 @@ def named(connection: Connection) -> set[str]:
     )
     for column in columns:
         found.update(connection.execute(select(column).where(column.is_not(None))).scalars())
+    drawn = select(job.c.campaign, job.c.result).where(job.c.kind == "map", job.c.state == "done")
+    newest = {campaign: result["path"] for campaign, result in connection.execute(drawn.order_by(job.c.id))}
+    found.update(newest.values())
     return found

@@ -177,6 +177,29 @@ def test_rounds_by_domains_and_the_weakest_first(tmp_path: Path) -> None:
     ]
     assert ([one.name for one in found.domains], found.round) == (["web", "law"], 2)
     assert [one.name for one in found.classes] == ["a", "b"], "b does not occur, so it comes last"
+    assert [[each.score and each.score.value for each in one.classes] for one in found.rounds] == [
+        [pytest.approx(2 * 22 / (40 + 22)), None],
+        [pytest.approx(2 * 31 / (40 + 31)), None],
+    ]
+
+
+def test_only_the_weakest_have_a_history(tmp_path: Path) -> None:
+    """Given 14 classes and domains, each weaker than the one before it, then the last 12 are told of every round."""
+    names = [f"c{at:02}" for at in range(14)]
+    truth = [at for at in range(14) for _ in range(15)]
+    hits = [row < 15 - at for at in range(14) for row in range(15)]
+    guess = [one if hit else (one + 1) % 14 for one, hit in zip(truth, hits, strict=True)]
+    one = sat(
+        tmp_path / "r", "single_label", np.eye(14)[guess] * 0.8 + 0.2 / 14, truth, [names[at] for at in truth]
+    )
+    campaign: Any = SimpleNamespace(problem="single_label", labels=names, label_changes=[])
+    one = exam.exam(campaign, tmp_path / "r", one.known, 0)
+
+    found = groups.groups([Sitting(1, 30, 0, one)], "accuracy", names)
+
+    assert [len(found.domains), len(found.classes)] == [14, 14]
+    assert [each.name for each in found.rounds[0].domains] == names[2:]
+    assert {each.name for each in found.rounds[0].classes} == {each.name for each in found.classes[:12]}
 
 
 def test_domains_come_from_the_test_set_else_from_what_was_drawn(

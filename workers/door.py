@@ -16,7 +16,7 @@ from workers.held import Held, Stopping
 
 KINDS = {
     "gpu": ("encode", "train", "plan", "score", "audit", "influence", "synthesize", "teach"),
-    "cpu": ("seal", "select", "rerank", "ingest", "compare"),
+    "cpu": ("seal", "select", "rerank", "ingest", "compare", "map"),
     "sync": ("sync",),
 }
 

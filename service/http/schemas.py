@@ -7,6 +7,7 @@ import msgspec
 from service.audit import Audit
 from service.export.forms import Format, What
 from service.influence import MOST, Influence
+from service.maps import Map
 from service.measure.confusion import Kind
 from service.pool.pool import Receipt
 from service.records import Access, Consensus, NearDuplicates, Role
@@ -333,6 +334,13 @@ class AuditView(msgspec.Struct, frozen=True):
 
     job: JobView | None
     audit: Audit | None
+
+
+class MapView(msgspec.Struct, frozen=True):
+    """The newest map, null where none was drawn; and the job that draws one or failed to, null where it is done."""
+
+    job: JobView | None
+    map: Map | None
 
 
 class InfluenceView(msgspec.Struct, frozen=True):

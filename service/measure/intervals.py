@@ -75,7 +75,7 @@ def of_sums(parts: NDArray[np.generic], statistic: Statistic, rng: Generator) ->
     at_once = max(1, CELLS // n)
     draws = np.concatenate(
         [
-            statistic(_times_drawn(rng, min(at_once, RESAMPLES - done), n) @ exact)
+            statistic(times_drawn(rng, min(at_once, RESAMPLES - done), n) @ exact)
             for done in range(0, RESAMPLES, at_once)
         ]
     )
@@ -111,7 +111,7 @@ def percentiles(values: Floats, draws: Floats) -> list[Interval]:
     return found
 
 
-def _times_drawn(rng: Generator, resamples: int, n: int) -> Floats:
+def times_drawn(rng: Generator, resamples: int, n: int) -> Floats:
     """(resamples, n): how often each example was drawn, with replacement."""
     drawn = rng.integers(n, size=(resamples, n)) + np.arange(resamples)[:, None] * n
     return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.float64)

@@ -7,6 +7,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.random import Generator
 from numpy.typing import NDArray
+from scipy import sparse
 
 from service.errors import Invalid
 from service.measure import intervals, scores
@@ -55,28 +56,32 @@ def measure(
     confidence = exact.max(axis=1)
     correct = predicted == truth
     loss = -np.log(np.maximum(exact[np.arange(n), truth], SMALLEST))
-    gap = correct - confidence
-    bins = scores.bins(confidence)
+    # What each example adds to sums: to its class, to the class it is taken for, its hit, its bin's gap, its loss.
+    at = np.arange(n)
+    columns = [truth, classes + predicted, 2 * classes + truth, 3 * classes + scores.bins(confidence)]
+    added = np.concatenate([np.ones(2 * n), correct, correct - confidence])
+    parts = sparse.csr_array((added, (np.tile(at, 4), np.concatenate(columns))), (n, 3 * classes + BINS))
 
-    def statistics(rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(r, n) drawn rows -> (r, 3): macro F1, log loss, ECE of each draw."""
-        support = _counts(truth[rows], classes)  # (r, C), and so are the next three
-        claimed = _counts(predicted[rows], classes)
-        hits = _counts(truth[rows], classes, correct[rows])
+    def statistics(times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(r, n) how often each was drawn -> (r, 3): macro F1, log loss, ECE of each draw."""
+        sums = (parts.T @ times.T).T
+        support, claimed, hits = np.split(sums[:, : 3 * classes], 3, axis=1)  # (r, C) each
         f1 = 2 * hits / np.maximum(support + claimed, 1)
         macro_f1 = f1.sum(axis=1, where=support > 0) / (support > 0).sum(axis=1)
-        ece = np.abs(_counts(bins[rows], BINS, gap[rows])).sum(axis=1) / n
-        return np.stack([macro_f1, loss[rows].mean(axis=1), ece], axis=1)
+        ece = np.abs(sums[:, 3 * classes :]).sum(axis=1) / n
+        return np.stack([macro_f1, times @ loss / n, ece], axis=1)
 
     at_once = max(1, intervals.CELLS // n)
     draws = np.concatenate(
         [
-            statistics(rng.integers(n, size=(min(at_once, RESAMPLES - done), n)))
+            statistics(intervals.times_drawn(rng, min(at_once, RESAMPLES - done), n))
             for done in range(0, RESAMPLES, at_once)
         ]
     )
-    macro_f1, log_loss, ece = intervals.percentiles(statistics(np.arange(n)[None, :])[0], draws)
-    confusion = _counts((truth * classes + predicted)[None, :], classes * classes).reshape(classes, classes)
+    macro_f1, log_loss, ece = intervals.percentiles(statistics(np.ones((1, n)))[0], draws)
+    confusion = np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(
+        classes, classes
+    )
     return SingleLabelMetrics(
         n=n,
         accuracy=wilson(int(correct.sum()), n),
@@ -84,9 +89,11 @@ def measure(
         log_loss=log_loss,
         ece=ece,
         per_class=scores.per_class(
-            np.stack([confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)], axis=1)
+            np.stack([confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)], axis=1).astype(
+                np.float64
+            )
         ),
-        confusion=confusion.astype(int).tolist(),
+        confusion=confusion.tolist(),
     )
 
 
@@ -120,13 +127,3 @@ def _check(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> N
             f"probabilities of row {row} are negative, not numbers, or do not sum to 1: {probabilities[row]}",
             "probabilities",
         )
-
-
-def _counts(
-    values: NDArray[np.integer], kinds: int, weights: NDArray[np.generic] | None = None
-) -> NDArray[np.float64]:
-    """(r, n) values in 0..kinds-1 -> (r, kinds): how often each stands in its row, or its summed weights."""
-    rows = len(values)
-    flat = (values + np.arange(rows)[:, None] * kinds).ravel()
-    totals = np.bincount(flat, None if weights is None else weights.ravel(), rows * kinds)
-    return totals.reshape(rows, kinds).astype(np.float64)

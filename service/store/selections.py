@@ -158,6 +158,14 @@ def counts(connection: Connection, campaign: str) -> dict[str, int]:
     return {row.state: row.number for row in connection.execute(query.group_by(selection.c.state))}
 
 
+def tasks(connection: Connection, campaign: str) -> dict[Place, int]:
+    """The task of each example that has one."""
+    query = select(selection.c.shard, selection.c.row, selection.c.task).where(
+        selection.c.campaign == campaign, selection.c.task.is_not(None), selection.c.state != "withdrawn"
+    )
+    return {Place(shard, row): task for shard, row, task in connection.execute(query)}
+
+
 def answers(connection: Connection, campaign: str) -> dict[str, int]:
     """How many answers the selections in each state are to have, and had that are void."""
     query = select(selection.c.state, func.sum(selection.c.wanted + selection.c.void).label("number"))

@@ -100,6 +100,7 @@ def test_bodies_queries_and_headers(document: dict[str, Any]) -> None:
         "/cost",
         "/confusion",
         "/confusion/examples",
+        "/map",
         "/queue",
         "/jobs",
         "/events?follow=false",

@@ -61,7 +61,7 @@ def test_a_campaign_is_shown_without_errors_and_fits(
     expect(page.get_by_role("heading", level=1)).to_have_text("docstrings <i>by topic")
     curve = page.get_by_role("img", name="Learning curve")
     expect(curve).to_have_attribute("aria-label", re.compile("Round 5: 93.8 % right"))
-    expect(curve.locator(".scatterlayer .trace")).to_have_count(5)
+    expect(curve.locator(".scatterlayer .trace")).to_have_count(5 + 3)
     expect(curve.locator(".scatterlayer .trace .point")).to_have_count(3 * ROUNDS)
     expect(page.locator("[aria-live=polite]")).to_have_text("labeling")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Row
 
-from service import annotations, synthesis
+from service import annotations, maps, synthesis
 from service.records import Campaign, Place
 from service.rounds.decide import Mode
 from service.store import campaigns, events, jobs, rounds, selections
@@ -74,6 +74,7 @@ def run(held: Held) -> None:
             )
         events.record(connection, campaign.id, "queue-ranked", round=number, new=len(news), kept=len(again))
         jobs.hint(connection, campaign.id, "sync")
+        maps.keep_up(connection, campaign.id)
     for old in range(max(1, number - 3), number - 1):
         for kind in ("scores", "candidates"):
             held.context.files.remove(f"{kind}/{campaign.id}/{old}")

@@ -1,7 +1,7 @@
 // The page: sign in, the list of campaigns, one campaign live.
 
 import { ApiError, campaignPath, download, follow, get, patch, post, session, signIn, signOut } from "./api.js";
-import { draw, sentences } from "./chart.js";
+import { draw, sentences, table } from "./chart.js";
 import { costCard } from "./cost.js";
 import { capital, el, link, metric, number, percent, points, seconds, time } from "./dom.js";
 import { groupRows, named } from "./groups.js";
@@ -368,8 +368,9 @@ function campaignParts(campaign, more) {
     const some = curve.some((point) => point.metrics);
     chart.hidden = !some;
     chartEmpty.hidden = some;
-    words.replaceChildren(...[...sentences(curve), ...signs(learning)].map((text) => el("p", {}, text)));
-    if (some) draw(chart, curve);
+    const open = words.querySelector("details")?.open;
+    words.replaceChildren(...[...sentences(curve), ...signs(learning)].map((text) => el("p", {}, text)), ...(some ? [table(curve, open)] : []));
+    if (some) draw(chart, curve, learning.stopping?.outlook);
   };
 
   parts.rounds = ({ rounds: list, curve }) => {

@@ -1,10 +1,11 @@
 // The learning curve. The problem's headline metric stands over the number of labels that a model was trained on.
 
-import { metric, number, percent, points } from "./dom.js";
+import { el, metric, number, percent, points } from "./dom.js";
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-export function draw(element, curve) {
+/** `outlook`: what `/curve` expects of more labels, which may be nothing. */
+export function draw(element, curve, outlook = []) {
   const measured = curve.filter((point) => point.metrics);
   const x = measured.map((point) => point.trained_on);
   const score = measured.map((point) => point.metrics[point.headline]);
@@ -30,16 +31,18 @@ export function draw(element, curve) {
         array: control.map((point) => point.control.score.high - point.control.score.value),
         arrayminus: control.map((point) => point.control.score.value - point.control.score.low),
       },
-      mode: "markers", name: "same model, random labels",
+      mode: "lines+markers", name: "same model, random labels", line: { color: color("--warm"), width: 1.5, dash: "dash" },
       marker: { color: color("--warm"), size: 9, symbol: "diamond-open", line: { width: 2 } },
-      hovertemplate: "%{x} random labels: %{y:.1%}<extra></extra>",
+      text: control.map(({ control: { score: one } }) => `95 % interval ${percent(one.low)} – ${percent(one.high)}`),
+      hovertemplate: "%{x} random labels: %{y:.1%}, %{text}<extra></extra>",
     },
     {
       x, y: score.map((one) => one.value), mode: "lines+markers", name: "adapter",
       line: { color: color("--accent"), width: 2.5 }, marker: { size: 7 },
-      text: measured.map((p, at) => `round ${p.round}<br>${p.trained_on} of ${p.labels} labels train<br>95 % interval ${percent(score[at].low)} – ${percent(score[at].high)}`),
+      text: measured.map((p, at) => `round ${p.round}<br>${p.trained_on} of ${p.labels} labels train<br>95 % interval ${percent(score[at].low)} – ${percent(score[at].high)}${p.change ? `<br>${interval(p.change)} points since the round before` : ""}`),
       hovertemplate: "%{y:.1%}, %{text}<extra></extra>",
     },
+    ...expected(x.at(-1), outlook),
   ];
   const axis = { gridcolor: color("--line"), linecolor: color("--line"), zeroline: false, automargin: true };
   const layout = {
@@ -54,6 +57,42 @@ export function draw(element, curve) {
   };
   window.Plotly.react(element, traces, layout, { responsive: true, displayModeBar: false });
   element.setAttribute("aria-label", `Learning curve. ${sentences(curve).join(" ")}`);
+}
+
+/** What more labels are expected to bring, as the law of the curve goes on from the newest round. */
+function expected(from, outlook) {
+  if (!outlook.length) return [];
+  const now = outlook[0].score.value - outlook[0].gain.value;
+  const x = [from, ...outlook.map((one) => from + one.more)];
+  const edge = { x, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: "expected" };
+  return [
+    { ...edge, y: [now, ...outlook.map((one) => one.score.high)] },
+    { ...edge, y: [now, ...outlook.map((one) => one.score.low)], fill: "tonexty", fillcolor: rgba(color("--grey"), 0.12) },
+    {
+      x, y: [now, ...outlook.map((one) => one.score.value)], mode: "lines", name: "expected of more labels", legendgroup: "expected",
+      line: { color: color("--accent"), width: 1.5, dash: "dot" },
+      text: ["as the curve has it", ...outlook.map((one) => `${one.more} labels more: ${interval(one.gain)} points`)],
+      hovertemplate: "%{y:.1%}, %{text}<extra></extra>",
+    },
+  ];
+}
+
+/** The curve as a table, for whoever cannot see it or wants its numbers. */
+export function table(curve, open) {
+  const measured = curve.filter((point) => point.metrics);
+  const ranged = (one) => (one ? `${percent(one.value)} [${percent(one.low)}, ${percent(one.high)}]` : "–");
+  const rows = [...measured].reverse().map((point) => el(
+    "tr", {},
+    ...[
+      number(point.round), number(point.trained_on), ranged(point.metrics[point.headline]), point.change ? interval(point.change) : "–",
+      percent(point.baseline), point.control ? `${ranged(point.control.score)} of ${number(point.control.labels)}` : "–",
+    ].map((cell) => el("td", {}, cell)),
+  ));
+  const names = ["Round", "Trained on", measured.length ? metric(measured[0].headline).replace(/^./, (first) => first.toUpperCase()) : "", "Since before, points", "Log. regression", "Random labels"];
+  return el(
+    "details", { class: "as-table", open }, el("summary", {}, "The curve as a table"),
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "The curve as a table" }, el("table", {}, el("thead", {}, el("tr", {}, ...names.map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, ...rows))),
+  );
 }
 
 /** The curve in words: where it stands, what the last round bought, what choosing bought over chance. */

@@ -1,4 +1,4 @@
-// What a curve says of going on, in words: at most a line on labels saved, and one on predictions and further labels.
+// What a curve says of going on, in words: a line on labels saved, and one on predictions and further labels, or why not.
 
 import { number, points } from "./dom.js";
 
@@ -7,7 +7,11 @@ const MORE = 100;
 
 /** Lines for what `/curve` answers; none where there is nothing to say. */
 export function signs({ gain, stopping }) {
-  return [gain?.saved && saved(gain), stopping && change(stopping)].filter(Boolean);
+  return [
+    gain?.saved && saved(gain), stopping && change(stopping),
+    gain?.reason && `How many labels were saved cannot be told yet: ${gain.reason}.`,
+    stopping?.reason && `What more labels would bring cannot be told yet: ${stopping.reason}.`,
+  ].filter(Boolean);
 }
 
 function saved({ saved: { value, low, high }, extrapolated }) {
