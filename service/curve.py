@@ -5,7 +5,7 @@ the truth as it is known now, so that all points of a curve stand on the same ex
 each model, the problem's headline metric (`records.HEADLINES`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,8 +21,9 @@ from service.measure.intervals import Interval
 from service.pool import pool, shards
 from service.predictions import ADAPTER, BASELINE, CONTROL
 from service.records import HEADLINES, Campaign, Place
-from service.stopping import Stopping, stopping
+from service.stopping import WINDOW, Stopping, stopping
 from service.store.schema import label, selection
+from service.thinning import spread
 from service.vocabulary import Vocabulary
 
 
@@ -68,6 +69,8 @@ class Curve(msgspec.Struct, frozen=True):
     """Domain and class that the newest adapter does worst on; None where no round was trained yet."""
     active: int | None = None
     """The round whose adapter the campaign goes by; None where there is none yet."""
+    pending: bool = False
+    """Whether a newer one is being computed, and this is the one before: ask again."""
 
 
 def truth(connection: Connection, files: Files, campaign: Campaign) -> Truth:
@@ -109,13 +112,34 @@ def truth(connection: Connection, files: Files, campaign: Campaign) -> Truth:
     )
 
 
-def learning(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> Curve:
-    """The curve of all rounds that were trained, and what it says of stopping and of the campaign's gain."""
+def chosen(trained: Sequence[int], most: int) -> tuple[list[int], frozenset[int]]:
+    """Of the rounds that were trained, oldest first: (those that are needed, those that become points).
+
+    Points are about `most`, the newest ones among them. Others are needed where a point is compared with the round
+    before it.
+    """
+    shown = {*spread(len(trained), most), *range(max(0, len(trained) - 1 - WINDOW), len(trained))}
+    needed = sorted(shown | {at - 1 for at in shown if at})
+    return [trained[at] for at in needed], frozenset(trained[at] for at in shown)
+
+
+def learning(
+    files: Files,
+    campaign: Campaign,
+    done: Sequence[Row[Any]],
+    known: Truth,
+    shown: Container[int] | None = None,
+) -> Curve:
+    """The curve of rounds that were trained, and what it says of stopping and of the campaign's gain.
+
+    `shown`: the numbers of those that become points, see `chosen`; else all do.
+    """
     sat = sittings(files, campaign, done, known)
+    told = [one for one in sat if shown is None or one.number in shown]
     return Curve(
-        _points(campaign, done, known, sat),
-        stopping(sat, HEADLINES[campaign.problem]) if sat else None,
-        gain(sat),
+        _points(campaign, done, known, sat, shown),
+        stopping(sat, HEADLINES[campaign.problem], shown) if sat else None,
+        gain(told),
         weakest(sat[-1].exam, campaign.labels) if sat else None,
     )
 
@@ -131,11 +155,17 @@ def points(files: Files, campaign: Campaign, done: Sequence[Row[Any]], known: Tr
 
 
 def _points(
-    campaign: Campaign, done: Sequence[Row[Any]], known: Truth, sat: Sequence[Sitting]
+    campaign: Campaign,
+    done: Sequence[Row[Any]],
+    known: Truth,
+    sat: Sequence[Sitting],
+    shown: Container[int] | None = None,
 ) -> list[Point]:
     made: list[Point] = []
     by_number = {row.number: row for row in done}
     for at, one in enumerate(sat):
+        if shown is not None and one.number not in shown:
+            continue
         made.append(
             Point(
                 round=one.number,

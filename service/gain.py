@@ -17,6 +17,7 @@ from service.measure import power_law
 from service.measure.extent import Extent, extent
 from service.measure.intervals import Floats
 from service.predictions import ADAPTER, CONTROL
+from service.thinning import spread
 
 AT_LEAST = 4
 """Rounds with a reference, for a curve to be laid through them."""
@@ -79,6 +80,8 @@ def gain(sat: Sequence[Sitting]) -> Gain | None:
     control = [one for one in own if one.exam.has(CONTROL)]
     if not control:
         return None
+    own = [own[at] for at in spread(len(own), power_law.ENOUGH)]
+    control = [control[at] for at in spread(len(control), power_law.ENOUGH)]
     asked = [(one.exam, ADAPTER) for one in own] + [(one.exam, CONTROL) for one in control]
     sizes = np.array([one.trained_on for one in own] + [one.control_labels for one in control], np.float64)
     random = np.arange(len(asked)) >= len(own)

@@ -92,6 +92,8 @@ class Groups(msgspec.Struct, frozen=True):
     weakest: Weakest | None
     rounds: list[Measured]
     """Oldest first."""
+    pending: bool = False
+    """As of a curve."""
 
 
 def groups(sat: Sequence[Sitting], headline: str, labels: Sequence[str]) -> Groups:

@@ -5,7 +5,7 @@ the `change` of a point of the curve, paired and with its interval: that is meas
 alone (Altschuler and Bloodgood 2019) is a bound for want of a truth.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -18,6 +18,7 @@ from service.measure.extent import Extent, extent
 from service.measure.intervals import Floats, Interval
 from service.measure.power_law import Law
 from service.predictions import ADAPTER
+from service.thinning import spread
 
 SETTLED, WINDOW = 0.99, 3
 """Bloodgood and Vijay-Shanker 2009: stop when the last three agreements are .99 in the mean."""
@@ -62,12 +63,20 @@ class Stopping(msgspec.Struct, frozen=True):
     """Why there is no outlook."""
 
 
-def stopping(sat: Sequence[Sitting], headline: str) -> Stopping:
-    """Of the rounds, oldest first. Agreement is on all examples that measure, or may come to."""
-    agreements = [Agreement(now.number, now.exam.agreement(before.exam)) for before, now in pairwise(sat)]
+def stopping(sat: Sequence[Sitting], headline: str, shown: Container[int] | None = None) -> Stopping:
+    """Of the rounds, oldest first. Agreement is on all examples that measure, or may come to.
+
+    `shown`: numbers of those that are told of; the others are only there to be compared with.
+    """
+    told = [one for one in sat if shown is None or one.number in shown]
+    agreements = [
+        Agreement(now.number, now.exam.agreement(before.exam))
+        for before, now in pairwise(sat)
+        if shown is None or now.number in shown
+    ]
     last = [one.value for one in agreements[-WINDOW:] if one.value is not None]
     settled = len(last) == WINDOW and sum(last) / WINDOW >= SETTLED
-    law, reason = _law([one for one in sat if one.exam.has(ADAPTER)])
+    law, reason = _law([one for one in told if one.exam.has(ADAPTER)])
     return Stopping(
         MEASURES[headline],
         agreements,
@@ -94,6 +103,7 @@ def _law(sat: Sequence[Sitting]) -> tuple[Law | None, str | None]:
     few = f"a curve takes {AT_LEAST} rounds that are measured"
     if len(sat) < AT_LEAST:
         return None, few
+    sat = [sat[at] for at in spread(len(sat), power_law.ENOUGH)]
     errors, covariance = exam.jointly([(one.exam, ADAPTER) for one in sat])
     known = ~np.isnan(errors)
     if known.sum() < AT_LEAST:

@@ -146,6 +146,13 @@ def test_a_curve_says_what_was_saved_and_what_to_expect(
     assert found.gain.saved is not None
     assert found.gain.extrapolated
     assert learned(files, made, rounds, answers) == found
+    known = Truth("hold-out", dict(zip([Place(0, row) for row in range(N)], answers, strict=True)))
+    some = curve.learning(files, made, rounds, known, frozenset({1, 3, 6}))
+    assert some.points == [found.points[at] for at in (0, 2, 5)], (
+        "each still compared with the round before it"
+    )
+    assert some.stopping is not None
+    assert some.stopping.agreements == [one for one in found.stopping.agreements if one.round in (3, 6)]
 
 
 def test_rounds_before_anything_measures(files: Files, connection: Connection) -> None:

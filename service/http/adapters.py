@@ -13,8 +13,8 @@ from starlette.responses import Response, StreamingResponse
 from service import curve, model_card
 from service.errors import NotFound
 from service.http.api import Api
-from service.http.rounds import kept
-from service.http.schemas import Adapters, AdapterView
+from service.http.schemas import Adapters, AdapterView, CurveQuery
+from service.predictions import ADAPTER
 from service.records import HEADLINES
 from service.store import rounds
 
@@ -27,7 +27,7 @@ def list_all(api: Api, c: str) -> Adapters:
         done = rounds.all_of(connection, campaign.id)
         known = curve.truth(connection, api.files, campaign)
         active = rounds.active(connection, campaign)
-    by_round = {point.round: point for point in kept(api, campaign, done, known).points}
+    scores = {one.number: one.exam.score(ADAPTER) for one in curve.sittings(api.files, campaign, done, known)}
     headline = HEADLINES[campaign.problem]
     return Adapters(
         [
@@ -35,7 +35,7 @@ def list_all(api: Api, c: str) -> Adapters:
                 api,
                 row,
                 headline,
-                by_round.get(row.number),
+                scores.get(row.number),
                 active is not None and row.number == active.number,
             )
             for row in done
@@ -50,10 +50,12 @@ def download(api: Api, c: str, n: int) -> Response:
         row = rounds.get(connection, campaign.id, n)
         if row.adapter is None or not api.files.exists(row.adapter):
             raise NotFound(f"round {n} of campaign {campaign.name!r} has no adapter: it is {row.state}")
-        done = rounds.all_of(connection, campaign.id)
+        needed, shown = curve.chosen(rounds.trained(connection, campaign.id), CurveQuery().points)
+        done = rounds.some(connection, campaign.id, [*needed, n])
         truth = curve.truth(connection, api.files, campaign)
         about = model_card.known(connection, api.files, campaign, row, truth)
-    card, files = model_card.write(about, kept(api, campaign, done, truth)).encode(), _files(api, row)
+    learned = curve.learning(api.files, campaign, done, truth, shown | {n})
+    card, files = model_card.write(about, learned).encode(), _files(api, row)
     name = f"{campaign.id}-round-{n}"
     sizes = [len(card), *(path.stat().st_size for path in files)]
     size = sum(tarfile.BLOCKSIZE + _padded(one) for one in sizes) + 2 * tarfile.BLOCKSIZE
@@ -65,13 +67,13 @@ def download(api: Api, c: str, n: int) -> Response:
     return StreamingResponse(_tar(name, card, files), media_type="application/x-tar", headers=headers)
 
 
-def _view(api: Api, row: Row[Any], headline: str, point: curve.Point | None, active: bool) -> AdapterView:
+def _view(api: Api, row: Row[Any], headline: str, score: float | None, active: bool) -> AdapterView:
     return AdapterView(
         round=row.number,
         labels=row.labels,
         trained_on=(row.metrics or {}).get("trained_on"),
         headline=headline,
-        score=None if point is None or point.metrics is None else getattr(point.metrics, headline).value,
+        score=score,
         created_at=row.started_at + row.train_seconds if row.train_seconds is not None else None,
         size_bytes=sum(path.stat().st_size for path in _files(api, row)),
         active=active,

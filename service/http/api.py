@@ -1,7 +1,7 @@
 """What every handler holds: the store, the files, the doorbell, and the events' poller."""
 
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import anyio
@@ -14,6 +14,7 @@ from service.errors import Invalid
 from service.files import Files
 from service.groups import Groups
 from service.http.hub import Hub
+from service.http.kept import Kept
 from service.http.metrics import Metrics
 from service.http.shared import Shared
 from service.pool.packers import Packers
@@ -48,9 +49,9 @@ class Api:
         self.doorbell = Doorbell(settings.redis_url)
         self.metrics = Metrics(self.database, self.doorbell)
         self.hub = Hub(self.database)
-        self.curves: dict[str, tuple[Hashable, Curve]] = {}
-        """By campaign: what its curve was made of, and the curve (intervals take long to compute)."""
-        self.groups: dict[str, tuple[Hashable, Groups]] = {}
+        self.curves = Kept[Curve]()
+        """Of each campaign (intervals take long to compute)."""
+        self.groups = Kept[Groups]()
         """The same of its groups."""
         self.packers = Packers()
         self.shared = Shared()
@@ -72,5 +73,7 @@ class Api:
 
     def close(self) -> None:
         self.packers.close()
+        self.curves.close()
+        self.groups.close()
         self.database.close()
         self.doorbell.redis.close()

@@ -110,8 +110,8 @@ def remove(api: Api, c: str) -> Response:
     """Delete a campaign with its pool, labels and adapters; its project in Label Studio stays as it is."""
     with api.database.transaction() as connection:
         id_ = retention.delete_campaign(connection, c)
-    api.curves.pop(id_, None)
-    api.groups.pop(id_, None)
+    api.curves.forget(id_)
+    api.groups.forget(id_)
     return Response(status_code=204)
 
 

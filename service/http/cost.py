@@ -6,11 +6,11 @@ from service import advice, cost, curve
 from service.budget import budget
 from service.cost import BudgetLeft, Cost
 from service.http.api import Api
-from service.http.rounds import kept_for
+from service.http.rounds import kept
 from service.http.schemas import CostQuery
 from service.records import Campaign
 from service.rounds.decide import room
-from service.store import costs, rounds, selections
+from service.store import costs, selections
 
 
 def show(api: Api, c: str, query: CostQuery) -> Cost:
@@ -21,8 +21,7 @@ def show(api: Api, c: str, query: CostQuery) -> Cost:
         answers = selections.answers(connection, campaign.id)
         ends = budget(connection, campaign, answers)
         known = curve.truth(connection, api.files, campaign)
-        predicted = rounds.predicted(connection, campaign.id)
-    learned = kept_for(api, campaign, predicted, known)
+    learned = kept(api, campaign, known)
     asked = selections.total(answers, selections.ASKED)
     spent = {"answers": float(asked), "hours": account.people_s / cost.HOUR_S}
     spent["money"] = cost.Prices.of(campaign).money(account.people_s, account.workers_s) or 0.0

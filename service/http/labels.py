@@ -27,7 +27,8 @@ def change(api: Api, c: str, body: LabelChangeBody) -> LabelChangeView:
         check_labels(campaign.problem, changed(campaign.labels, old, new))
         made = relabeling.change(connection, api.files, campaign, old, new)
         number = len(campaign.label_changes) + 1
-    api.curves.pop(campaign.id, None)
+    api.curves.forget(campaign.id)
+    api.groups.forget(campaign.id)
     return _view(number, made)
 
 

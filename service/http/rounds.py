@@ -1,28 +1,30 @@
 """Rounds, and the learning curve."""
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Row
+from starlette.requests import Request
 
 from service import curve
 from service.curve import Curve
 from service.exam import Truth
 from service.groups import Groups
 from service.http.api import Api
-from service.http.schemas import Rounds, RoundView
+from service.http.schemas import CurveQuery, Rounds, RoundsQuery, RoundView
 from service.records import Campaign
 from service.rounds.ask import Asked, ask
 from service.store import rounds
 
-T = TypeVar("T")
+GROUP_POINTS = 40
+"""Rounds that a small chart shows."""
 
 
-def list_all(api: Api, c: str) -> Rounds:
-    """All rounds, oldest first."""
+def list_all(api: Api, c: str, query: RoundsQuery) -> Rounds:
+    """All rounds, or the newest ones, oldest first."""
     with api.reading(c) as (connection, campaign):
-        return Rounds([_view(row) for row in rounds.all_of(connection, campaign.id)])
+        return Rounds([_view(row) for row in rounds.all_of(connection, campaign.id, query.newest)])
 
 
 def begin(api: Api, c: str) -> Asked:
@@ -37,64 +39,57 @@ def show(api: Api, c: str, n: int) -> RoundView:
         return _view(rounds.get(connection, campaign.id, n))
 
 
-def learning_curve(api: Api, c: str) -> Curve:
-    """A point for each round that was trained, all measured on today's truth; when to stop, and what choosing saved."""
+def learning_curve(api: Api, c: str, query: CurveQuery, request: Request) -> Curve:
+    """A point for each round that was trained, all measured on today's truth; when to stop, and what choosing saved.
+
+    Of many rounds `points` are told of, the newest ones among them. Who allows for the answer's age may be told of the
+    curve before the last change, with `pending`, where a newer one takes its time.
+    """
     with api.reading(c) as (connection, campaign):
-        done = rounds.all_of(connection, campaign.id)
         known = curve.truth(connection, api.files, campaign)
         active = rounds.active(connection, campaign)
-    made = kept(api, campaign, done, known)
-    return made if active is None else msgspec.structs.replace(made, active=active.number)
+    found = kept(api, campaign, known, query.points, _may_be_old(request))
+    return found if active is None else msgspec.structs.replace(found, active=active.number)
 
 
-def by_group(api: Api, c: str) -> Groups:
-    """The curve by domains; domains and classes by the newest adapter, the weakest first."""
+def by_group(api: Api, c: str, request: Request) -> Groups:
+    """Domains and classes by the newest adapter, the weakest first, and the weakest ones from round to round."""
     with api.reading(c) as (connection, campaign):
-        done = rounds.all_of(connection, campaign.id)
+        _, shown = curve.chosen(rounds.trained(connection, campaign.id), GROUP_POINTS)
+        done = rounds.some(connection, campaign.id, sorted(shown))
         known = curve.truth(connection, api.files, campaign)
-    predicted = tuple(row.predictions for row in done)
-    return _kept(
-        api.groups, campaign, predicted, known, lambda: curve.by_group(api.files, campaign, done, known)
+    found, pending = api.groups.get(
+        campaign.id,
+        _key(campaign, done, known, shown),
+        lambda: curve.by_group(api.files, campaign, done, known),
+        _may_be_old(request),
     )
+    return msgspec.structs.replace(found, pending=True) if pending else found
 
 
-def kept(api: Api, campaign: Campaign, done: Sequence[Row[Any]], known: Truth) -> Curve:
-    """The curve."""
-    predicted = tuple(row.predictions for row in done)
-    return _kept(
-        api.curves, campaign, predicted, known, lambda: curve.learning(api.files, campaign, done, known)
+def kept(
+    api: Api, campaign: Campaign, known: Truth, points: int = CurveQuery().points, old: bool = False
+) -> Curve:
+    """The curve, of about so many points; `old`: the one before the last change will do, if a new one takes its time."""
+    with api.database.reading() as connection:
+        needed, shown = curve.chosen(rounds.trained(connection, campaign.id), points)
+        done = rounds.some(connection, campaign.id, needed)
+    found, pending = api.curves.get(
+        campaign.id,
+        _key(campaign, done, known, shown),
+        lambda: curve.learning(api.files, campaign, done, known, shown),
+        old,
     )
+    return msgspec.structs.replace(found, pending=True) if pending else found
 
 
-def kept_for(api: Api, campaign: Campaign, predicted: tuple[str | None, ...], known: Truth) -> Curve:
-    """The curve, of which the rounds' predictions alone are known, by number: all else is read where it is made."""
-
-    def make() -> Curve:
-        with api.database.reading() as connection:
-            done = rounds.all_of(connection, campaign.id)
-        return curve.learning(api.files, campaign, done, known)
-
-    return _kept(api.curves, campaign, predicted, known, make)
-
-
-def _kept(
-    here: dict[str, tuple[Hashable, T]],
-    campaign: Campaign,
-    predicted: tuple[str | None, ...],
-    known: Truth,
-    make: Callable[[], T],
-) -> T:
+def _key(campaign: Campaign, done: Sequence[Row[Any]], known: Truth, shown: frozenset[int]) -> Hashable:
     """What is made is kept until a round or what is known of the measuring examples changes."""
-    key = (
-        known.source,
-        frozenset(known.answers.items()),
-        predicted,
-        len(campaign.label_changes),
-    )
-    found = here.get(campaign.id)
-    if found is None or found[0] != key:
-        found = here[campaign.id] = (key, make())
-    return found[1]
+    return known, tuple(row.predictions for row in done), shown, len(campaign.label_changes)
+
+
+def _may_be_old(request: Request) -> bool:
+    return "max-age" in request.headers.get("cache-control", "")
 
 
 def _view(row: Row[Any]) -> RoundView:

@@ -274,6 +274,18 @@ class Rounds(msgspec.Struct, frozen=True):
     rounds: list[RoundView]
 
 
+class RoundsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`newest`: so many of them at most; all unless said."""
+
+    newest: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
+
+
+class CurveQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`points`: about so many rounds at most, spread over all of them."""
+
+    points: Annotated[int, msgspec.Meta(ge=2, le=1_000)] = 100
+
+
 class TaskView(msgspec.Struct, frozen=True):
     """One task of the queue.
 

@@ -29,6 +29,8 @@ PERSISTENT = 0.5
 PARTICLES = 2_000
 MOVES = 12
 """Metropolis steps after each resampling."""
+ENOUGH = 40
+"""Points of a curve: more say little more, and the time it takes grows with their square."""
 MISFIT = 5.0
 """Standard deviations that the best law's chi-square may lie above its mean."""
 

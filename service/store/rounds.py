@@ -50,17 +50,22 @@ def get(connection: Connection, campaign: str, number: int) -> Row[Any]:
     return row
 
 
-def all_of(connection: Connection, campaign: str) -> list[Row[Any]]:
-    """The campaign's rounds, oldest first."""
-    return list(
-        connection.execute(select(round).where(round.c.campaign == campaign).order_by(round.c.number))
-    )
+def all_of(connection: Connection, campaign: str, newest: int | None = None) -> list[Row[Any]]:
+    """The campaign's rounds, oldest first; `newest`: so many of them at most."""
+    query = select(round).where(round.c.campaign == campaign).order_by(round.c.number.desc()).limit(newest)
+    return list(connection.execute(query))[::-1]
 
 
-def predicted(connection: Connection, campaign: str) -> tuple[str | None, ...]:
-    """The folder of every round's predictions, oldest first."""
-    query = select(round.c.predictions).where(round.c.campaign == campaign).order_by(round.c.number)
-    return tuple(connection.execute(query).scalars())
+def trained(connection: Connection, campaign: str) -> list[int]:
+    """Numbers of the rounds that left predictions, oldest first."""
+    query = select(round.c.number).where(round.c.campaign == campaign, round.c.predictions.is_not(None))
+    return list(connection.execute(query.order_by(round.c.number)).scalars())
+
+
+def some(connection: Connection, campaign: str, numbers: list[int]) -> list[Row[Any]]:
+    """These rounds, oldest first."""
+    query = select(round).where(round.c.campaign == campaign, round.c.number.in_(numbers))
+    return list(connection.execute(query.order_by(round.c.number)))
 
 
 def states(connection: Connection, campaign: str) -> dict[int, str]:

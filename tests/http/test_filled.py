@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import tarfile
+import threading
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 
 from service import annotations, curve, predictions
 from service.export import examples
+from service.http import kept
 from service.measure.intervals import wilson
 from service.pool import pool, repeats, shards
 from service.records import Place
@@ -124,6 +126,7 @@ def test_there_are_no_groups_before_the_first_round(served: Served) -> None:
         "classes": [],
         "weakest": None,
         "rounds": [],
+        "pending": False,
     }
     assert get(served, c, "/curve")["weakest"] is None
 
@@ -132,6 +135,38 @@ def test_a_curve_is_computed_once(served: Served, filled: str, monkeypatch: pyte
     first = get(served, filled, "/curve")
     monkeypatch.setattr(curve, "points", None)
     assert get(served, filled, "/curve") == first
+
+
+def test_some_of_many_rounds(served: Served, filled: str) -> None:
+    whole = get(served, filled, "/curve")["points"]
+    assert get(served, filled, "/curve?points=2")["points"] == whole, "the newest ones are always there"
+    for points in ("1", "1001", "x"):
+        assert served.http.get(f"/v1/campaigns/{filled}/curve?points={points}").status_code == 422
+    rounds = get(served, filled, "/rounds")["rounds"]
+    assert get(served, filled, "/rounds?newest=2")["rounds"] == rounds[-2:]
+
+
+def test_who_allows_for_age_need_not_wait(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "PATIENCE_S", 0.01)
+    c = fill(served, "an old curve")
+    before, go, learning = get(served, c, "/curve"), threading.Event(), curve.learning
+
+    def slowly(*given: Any) -> Any:
+        assert go.wait(20)
+        return learning(*given)
+
+    monkeypatch.setattr(curve, "learning", slowly)
+    with served.api.database.transaction() as connection:
+        gone = {1000 + row for row in range(440)} - {1003}
+        annotations.forget(connection, campaigns.get(connection, c), gone | {5000})
+    young = {"Cache-Control": "max-age=1"}
+    url = f"/v1/campaigns/{c}/curve"
+    assert served.http.get(url, headers=young).json() == before | {"pending": True}
+    go.set()
+    assert get(served, c, "/curve")["points"][0]["metrics"]["n"] == MEASURED - 1
+    assert (
+        served.http.get(f"{url}?points=99", headers=young).json()["points"][0]["metrics"]["n"] == MEASURED - 1
+    )
 
 
 def test_a_late_answer_makes_the_curve_anew(served: Served) -> None:

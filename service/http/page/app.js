@@ -128,10 +128,10 @@ const labelSum = (status) => Object.entries(status.labels).reduce((sum, [role, o
 
 async function showCampaign(id, signal) {
   const path = campaignPath(id);
-  const ask = (what) => get(`${path}${what}`, signal);
+  const ask = (what) => get(`${path}${what}`, signal, what.startsWith("/curve") ? 1 : null); // an old one does until a new one is made
   const again = (what) => get(`${path}${what}`, signal, 1); // `calm` waits for longer than that after what happened
   const [campaign, { rounds }, learning, groups, queue, { jobs }, log, people, disputed, { audit }] = await Promise.all(
-    ["", "/rounds", "/curve", "/curve/groups", "/queue", "/jobs", "/events?follow=false", "/annotators", "/disagreements?limit=50", "/audit"].map(ask),
+    ["", "/rounds?newest=100", "/curve", "/curve/groups", "/queue", "/jobs", "/events?follow=false", "/annotators", "/disagreements?limit=50", "/audit"].map(ask),
   );
   document.title = `${campaign.name} · Postil`;
   const more = insight(campaign, signal, mayChange);
@@ -157,9 +157,10 @@ async function showCampaign(id, signal) {
       parts.curve(known);
       parts.rounds(known);
       parts.groups(found);
+      if (learned.pending || found.pending) refresh.curve();
     }, signal),
     measured: calm(async () => refresh.curve(), signal, MEASURED_EVERY_MS),
-    rounds: calm(async () => { known.rounds = (await again("/rounds")).rounds; parts.rounds(known); }, signal),
+    rounds: calm(async () => { known.rounds = (await again("/rounds?newest=100")).rounds; parts.rounds(known); }, signal),
     queue: calm(async () => parts.queue((await again("/queue")).tasks), signal),
     people: calm(async () => parts.people(...(await Promise.all(["/annotators", "/disagreements?limit=50"].map(again)))), signal, MEASURED_EVERY_MS),
     audit: calm(async () => parts.audit((await again("/audit")).audit), signal),
@@ -168,6 +169,7 @@ async function showCampaign(id, signal) {
   };
   parts.changed = refresh.campaign;
   ask("/cost?rounds=30").then(parts.cost, showError); // after the curve, which it stands on
+  if (learning.pending || groups.pending) refresh.curve();
   const hear = ({ id: number_, event, data }) => {
     if (event === "status") return parts.status(data);
     if (event === "progress") return parts.jobs(data.jobs);
