@@ -187,6 +187,10 @@ class Api:
         path = f"{_path(campaign)}/predict"
         return cast(Predictions, self._send("POST", path, json={"texts": texts}, timeout=patient).json())
 
+    def look(self, campaign: str, what: str) -> Any:
+        """What the campaign's route `what` answers, as it is."""
+        return self._get(f"{_path(campaign)}/{what}")
+
     def annotators(self, campaign: str) -> People:
         return cast(People, self._get(f"{_path(campaign)}/annotators"))
 

@@ -20,6 +20,7 @@ from service.cli import (
     plugins,
     pool,
     predict,
+    report,
     stack,
     synthesize,
     token,
@@ -51,6 +52,7 @@ app.command("predict")(predict.predict)
 app.command("synthesize")(synthesize.synthesize)
 app.command("annotators")(people.annotators)
 app.command("disagreements")(people.disagreements)
+app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("adapter")(export.adapter)
 app.add_typer(token.app, name="token")

@@ -119,11 +119,17 @@ class Round(TypedDict):
     state: str
     labels: int
     trained_on: int | None
+    started_at: float
     train_seconds: float | None
     score_seconds: float | None
     ranked_at: float | None
     scored_by: NotRequired[int | None]
     error: str | None
+
+
+class Control(TypedDict):
+    labels: int
+    score: Interval
 
 
 class Point(TypedDict):
@@ -136,6 +142,7 @@ class Point(TypedDict):
     metrics: dict[str, Any] | None
     """`n`, and intervals by name."""
     baseline: float | None
+    control: Control | None
     change: Interval | None
 
 
