@@ -46,6 +46,10 @@ class Given(msgspec.Struct, frozen=True):
     revision: str
     """`updated_at`: it changes with every edit."""
     lead_time: float | None
+    received_at: float | None = None
+    """Where that is not now: of an answer that was there long before the campaign."""
+    problem: str | None = None
+    """Why it is no answer, whatever it says."""
 
 
 def take(connection: Connection, campaign: Campaign, given: Iterable[Given], read: Reader) -> dict[str, int]:
@@ -83,6 +87,7 @@ def take(connection: Connection, campaign: Campaign, given: Iterable[Given], rea
             round=None if row is None else row.round,
             shown=row.predictions[-1] if row is not None and row.predictions and not row.void else None,
             made_at=one.made_at,
+            **({} if one.received_at is None else {"received_at": one.received_at}),
         )
         if row is not None and place is not None:
             touched.add(place)
@@ -97,12 +102,28 @@ def take(connection: Connection, campaign: Campaign, given: Iterable[Given], rea
     return dict(counts)
 
 
-def revisions(connection: Connection, campaign: str) -> set[tuple[int, str]]:
-    """(id, revision) of all annotations as they are known to be now."""
+def revisions(
+    connection: Connection, campaign: str, tasks: Iterable[int] | None = None
+) -> set[tuple[int, str]]:
+    """(id, revision) of all annotations as they are known to be now; or of those of some tasks."""
     mine = select(annotation.c.ls_id, annotation.c.revision).where(
         annotation.c.campaign == campaign, annotation.c.current
     )
+    if tasks is not None:
+        mine = mine.where(annotation.c.task.in_(list(tasks)))
     return {(row.ls_id, row.revision) for row in connection.execute(mine)}
+
+
+def tasks_between(connection: Connection, campaign: str, first: int, last: int) -> set[int]:
+    """Tasks with an annotation, of those with an id above `first`, up to `last`."""
+    mine = select(annotation.c.task).where(
+        annotation.c.campaign == campaign,
+        annotation.c.current,
+        annotation.c.kind != DELETED,
+        annotation.c.task > first,
+        annotation.c.task <= last,
+    )
+    return set(connection.execute(mine.distinct()).scalars())
 
 
 def forget(
@@ -226,9 +247,10 @@ def _within(seconds: float) -> ColumnElement[bool]:
 
 def quiet_s(connection: Connection, campaign: Campaign) -> float:
     """Seconds since the last answer, edit or deletion came in; since the campaign was made where none has."""
-    last = func.coalesce(func.max(annotation.c.received_at), campaign.created_at)
-    quiet = select(now() - last).where(annotation.c.campaign == campaign.id)
-    return float(connection.execute(quiet).scalar_one())
+    last = select(now(), func.max(annotation.c.received_at)).where(annotation.c.campaign == campaign.id)
+    at, received = connection.execute(last).one()
+    # Answers of an adopted project may be older than the campaign.
+    return float(at) - max(campaign.created_at, received or 0.0)
 
 
 def _lead_times(connection: Connection, campaign: str) -> list[float]:
@@ -264,6 +286,8 @@ def _judge(one: Given, row: Row[Any] | None, read: Reader) -> tuple[str, str | N
         )
     if one.skipped:
         return "skip", None, None
+    if one.problem is not None:
+        return "invalid", None, one.problem
     try:
         return "answer", answers.store(read(one.result, row.text)), None
     except Invalid as error:
@@ -279,7 +303,7 @@ def _write(connection: Connection, campaign: str, ls_id: int, **values: Any) -> 
     ).all()
     added = connection.execute(
         insert_new(connection, annotation)
-        .values(campaign=campaign, ls_id=ls_id, received_at=now(), current=True, **values)
+        .values(**{"received_at": now(), "campaign": campaign, "ls_id": ls_id, "current": True} | values)
         .returning(*columns)
     ).all()
     entries = [Asked.entry(*row) for row in added if row.seconds is not None]

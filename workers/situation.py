@@ -286,7 +286,8 @@ def load(
     asked_or_known[whole.positions(released)] = False
     asked: dict[str, int] = {}
     for row in taken:
-        asked[row.role] = asked.get(row.role, 0) + 1
+        if row.strategy != selections.UNASKED:  # random draws are a share of what is asked
+            asked[row.role] = asked.get(row.role, 0) + 1
     named = weighted.fields(campaign.formula) if campaign.formula else []
     room = 0 if tests else max(0, campaign.holdout_size - asked.get("hold-out", 0))
     scores = _scores(connection, files, campaign, whole, round_) if round_ else None

@@ -14,7 +14,7 @@ from service.cli import output, views
 from service.cli.cost import spent
 from service.cli.events import Event
 from service.cli.signs import signs
-from service.cli.views import Campaign, Class, Cost, Curve, Job, LogEvent, Point, Round, Status
+from service.cli.views import Adoption, Campaign, Class, Cost, Curve, Job, LogEvent, Point, Round, Status
 
 ROUND_EVENTS = {
     "labels-changed",
@@ -121,11 +121,24 @@ def summary(campaign: Campaign) -> RenderableType:
     if status["round"]:
         line("round", f"{status['round']['number']}: {status['round']['state']}")
     line("Label Studio", studio["url"] if studio else "its project is not made yet")
+    if theirs := campaign.get("adopted"):
+        line("", adopted(theirs))
     if status["label_studio_error"]:
         line("", status["label_studio_error"], "bold red")
     for warning in campaign["warnings"]:
         line("warning", warning, "yellow")
     return grid
+
+
+def adopted(theirs: Adoption) -> str:
+    """How an adopted project stands, in words."""
+    if theirs["released_at"]:
+        return "adopted, and released: its settings are as they were"
+    if theirs["release_at"]:
+        return "is being released"
+    if not theirs["read_at"]:
+        return f"adopted; {theirs['read']:,} of {theirs['tasks']:,} tasks are read"
+    return f"adopted, with {theirs['read']:,} tasks"
 
 
 def rounds_table(rounds: list[Round], points: list[Point], headline: str, last: int | None = None) -> Table:

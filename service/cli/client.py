@@ -98,6 +98,10 @@ class Api:
         """Fields as in `service.store.campaigns.NewCampaign`; what is left out has the API's default."""
         return cast(Campaign, self._send("POST", "/v1/campaigns", json=values).json())
 
+    def release(self, campaign: str) -> Campaign:
+        """Give an adopted project back; it is done some seconds later."""
+        return cast(Campaign, self._send("POST", f"{_path(campaign)}/release").json())
+
     def change(self, campaign: str, **values: Any) -> Campaign:
         return cast(Campaign, self._send("PATCH", _path(campaign), json=values).json())
 

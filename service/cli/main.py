@@ -8,6 +8,7 @@ import sys
 import typer
 
 from service.cli import (
+    adopt,
     audit,
     backup,
     campaign,
@@ -38,6 +39,8 @@ app = typer.Typer(
 )
 app.command("up")(stack.up)
 app.command("demo")(demo.demo)
+campaign.app.command("adopt")(adopt.adopt)
+campaign.app.command("release")(adopt.release)
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(pool.app, name="pool")
 pool.labels_app.command("change")(labels.change)

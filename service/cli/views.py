@@ -50,6 +50,15 @@ class Project(TypedDict):
     url: str
 
 
+class Adoption(TypedDict):
+    adopted_at: float
+    tasks: int
+    read: int
+    read_at: float | None
+    release_at: float | None
+    released_at: float | None
+
+
 class LabelChange(TypedDict):
     number: int
     kind: str
@@ -96,6 +105,7 @@ class Campaign(TypedDict):
     paused: bool
     warnings: list[str]
     label_studio: Project | None
+    adopted: NotRequired[Adoption | None]
     status: Status
 
 

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.http import (
     adapters,
+    adopting,
     audits,
     campaigns,
     confusions,
@@ -62,6 +63,7 @@ ENDPOINTS = (
     Endpoint("GET", C, campaigns.show),
     Endpoint("PATCH", C, campaigns.change),
     Endpoint("DELETE", C, campaigns.remove, status=204),
+    Endpoint("POST", f"{C}/release", adopting.release, status=202),
     Endpoint(
         "POST",
         f"{C}/pool",

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from service import quotas, retention, teachers
 from service.answers import FIELDS
 from service.errors import Conflict, Invalid, NotFound
+from service.http import adopting
 from service.http.api import Api
 from service.http.schemas import (
     CampaignBody,
@@ -24,6 +25,7 @@ from service.label_studio.problems import problem
 from service.records import Campaign
 from service.rounds.advance import advance
 from service.store import campaigns, events, jobs, rounds
+from service.store.campaigns import NewCampaign
 from service.store.tokens import Token
 from service.vocabulary import MARK
 from strategies import registry, weighted
@@ -56,11 +58,17 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 
 def create(api: Api, body: CampaignBody) -> CampaignView:
-    """Make a campaign."""
-    _check(msgspec.to_builtins(body))
+    """Make a campaign, in a project of its own in Label Studio; or in one that people made (`adopt`)."""
+    project = None if body.adopt is None else adopting.look(api, body)
+    asked = {name: value for name, value in msgspec.to_builtins(body).items() if name != "adopt"}
+    asked |= {} if project is None else project.says
+    own = () if project is None else ("text_field",)  # of which anything may be the name in a project
+    _check({name: value for name, value in asked.items() if name not in own})
     teachers.check(body.teacher or "", api.settings.generators)
     with api.database.transaction() as connection:
-        made = campaigns.create(connection, body)
+        made = campaigns.create(connection, msgspec.convert(asked, NewCampaign))
+        if project is not None:
+            adopting.begin(connection, made.id, project)
         queues = advance(connection, made.id)
         answer = view(connection, api.settings, campaigns.get(connection, made.id))
     api.doorbell.ring(queues)
@@ -93,6 +101,7 @@ def change(api: Api, c: str, body: CampaignChange) -> CampaignView:
         together = [("weak_share", "quotas"), PRICED]
         beside = {one: before[one] for names in together if news.keys() & set(names) for one in names}
         _check({"problem": campaign.problem} | beside | news)
+        adopting.check(connection, campaign.id, news)
         if news.get("adapter") is not None:
             _check_adapter(connection, campaign, news["adapter"])
         if "name" in news and _taken(connection, news["name"]):
@@ -107,8 +116,12 @@ def change(api: Api, c: str, body: CampaignChange) -> CampaignView:
 
 
 def remove(api: Api, c: str) -> Response:
-    """Delete a campaign with its pool, labels and adapters; its project in Label Studio stays as it is."""
+    """Delete a campaign with its pool, labels and adapters; its project in Label Studio stays as it is.
+
+    One that has adopted its project has to release it first.
+    """
     with api.database.transaction() as connection:
+        adopting.may_go(connection, c)
         id_ = retention.delete_campaign(connection, c)
     api.curves.forget(id_)
     api.groups.forget(id_)

@@ -5,8 +5,9 @@ from service.http.api import Api
 from service.http.schemas import InfluenceView, JobView, ReviewBody
 from service.http.status import job_view, project_url
 from service.influence import Reviewed
-from service.store import jobs
+from service.store import adoptions, jobs
 
+OWN = "an adopted project says itself how many answer a task: look at these labels in Label Studio"
 KIND, QUEUE = "influence", "gpu"
 
 
@@ -33,4 +34,5 @@ def review(api: Api, c: str, body: ReviewBody) -> Reviewed:
     """Ask somebody else about the `n` most harmful labels, who sees no pre-annotation. What measures steers this, and
     its scores are slightly optimistic afterwards."""
     with api.changing(c) as (connection, campaign):
+        adoptions.refuse(connection, campaign.id, OWN)
         return influence.review(connection, campaign, body.n)

@@ -8,8 +8,13 @@ from service.http.api import Api
 from service.http.campaigns import check_labels
 from service.http.schemas import LabelChangeBody, LabelChanges, LabelChangeView
 from service.records import LabelChange
+from service.store import adoptions
 from service.vocabulary import changed
 
+OWN = (
+    "the labels of an adopted project are its own: change them in Label Studio, release the campaign, and adopt the "
+    "project anew"
+)
 SHAPES = (
     '{"add": name}, {"rename": label, "to": name}, {"merge": [labels], "into": name}, '
     '{"split": label, "into": [names]}'
@@ -24,6 +29,7 @@ def change(api: Api, c: str, body: LabelChangeBody) -> LabelChangeView:
     """
     old, new = _asked(body)
     with api.changing(c) as (connection, campaign):
+        adoptions.refuse(connection, campaign.id, OWN)
         check_labels(campaign.problem, changed(campaign.labels, old, new))
         made = relabeling.change(connection, api.files, campaign, old, new)
         number = len(campaign.label_changes) + 1

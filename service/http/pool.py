@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import Invalid
+from service.http.adopting import FOREIGN
 from service.http.api import Api
 from service.http.schemas import ImportBody, ImportView, LabelsQuery, PoolView, ShardView, UploadView
 from service.http.uploading import Store, upload
@@ -13,7 +14,7 @@ from service.pool import forms, known_labels, pool, sources
 from service.pool.batch import Batch
 from service.pool.pool import Receipt
 from service.records import Campaign
-from service.store import jobs, rounds, uploads
+from service.store import adoptions, jobs, rounds, uploads
 
 
 async def add(api: Api, c: str, request: Request) -> Response:
@@ -53,6 +54,7 @@ def import_(api: Api, c: str, body: ImportBody) -> ImportView:
     if forms.form_of(url) is None:
         raise Invalid(f"{body.url}: its name ends with neither .jsonl, .ndjson, .csv nor .parquet", "url")
     with api.changing(c) as (connection, campaign):
+        adoptions.refuse(connection, campaign.id, FOREIGN)
         begun = uploads.begin(connection, campaign.id, "pool", None, "waiting")
         args = {"upload": begun.id, "url": body.url}
         jobs.add(

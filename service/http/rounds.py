@@ -70,7 +70,7 @@ def by_group(api: Api, c: str, request: Request) -> Groups:
 def kept(
     api: Api, campaign: Campaign, known: Truth, points: int = CurveQuery().points, old: bool = False
 ) -> Curve:
-    """The curve, of about so many points; `old`: the one before the last change will do, if a new one takes its time."""
+    """The curve, of about so many points; with `old` the one before the last change will do for now."""
     with api.database.reading() as connection:
         needed, shown = curve.chosen(rounds.trained(connection, campaign.id), points)
         done = rounds.some(connection, campaign.id, needed)

@@ -17,8 +17,12 @@ from service.store.tokens import Token
 from service.synthesis import Generator, Provenance
 
 
-class CampaignBody(NewCampaign, frozen=True, forbid_unknown_fields=True):
-    """A campaign to be made."""
+class CampaignBody(NewCampaign, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A campaign to be made. With `adopt` it works in this project of Label Studio, which says labels, problem, text
+    field and overlap itself."""
+
+    labels: list[str] = msgspec.field(default_factory=list)
+    adopt: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
 
 
 class CampaignChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,6 +143,21 @@ class LabelStudioProject(msgspec.Struct, frozen=True):
     url: str
 
 
+class AdoptionView(msgspec.Struct, frozen=True):
+    """A project that people made, and that the campaign works in."""
+
+    adopted_at: float
+    tasks: int
+    """How many the project had when it was adopted."""
+    read: int
+    """How many were read; the pool's uploads say what became of those of the beginning."""
+    read_at: float | None
+    """When those had all been read."""
+    release_at: float | None
+    """When its release was asked for; it is done some seconds later."""
+    released_at: float | None
+
+
 class CampaignView(msgspec.Struct, frozen=True):
     """One campaign and how it stands."""
 
@@ -183,6 +202,8 @@ class CampaignView(msgspec.Struct, frozen=True):
     created_at: float
     warnings: list[str]
     label_studio: LabelStudioProject | None
+    adopted: AdoptionView | None
+    """Null where the campaign made its project itself."""
     status: Status
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Table, func, select
 from service import annotations
 from service.budget import budget
 from service.http.schemas import (
+    AdoptionView,
     CampaignLine,
     CampaignView,
     JobView,
@@ -22,7 +23,7 @@ from service.records import HEADLINES, Campaign
 from service.rounds.advance import facts
 from service.rounds.decide import State, answers_left, phase, reason
 from service.settings import Settings
-from service.store import jobs, labels, selections
+from service.store import adoptions, jobs, labels, selections
 from service.store.schema import alias, annotation, event_log, label, round, selection, shard
 
 WARNINGS = 5
@@ -65,6 +66,7 @@ def view(connection: Connection, settings: Settings, campaign: Campaign) -> Camp
         label_studio=None
         if campaign.project is None
         else LabelStudioProject(campaign.project, project_url(settings, campaign.project)),
+        adopted=_adopted(connection, campaign.id),
         status=status(connection, campaign),
     )
 
@@ -138,6 +140,11 @@ def job_view(row: Row[Any]) -> JobView:
 
 def project_url(settings: Settings, project: int) -> str:
     return f"{(settings.label_studio_page or settings.label_studio_url).rstrip('/')}/projects/{project}"
+
+
+def _adopted(connection: Connection, campaign: str) -> AdoptionView | None:
+    found = adoptions.of(connection, campaign)
+    return None if found is None else msgspec.convert(found, AdoptionView, from_attributes=True)
 
 
 def _warnings(connection: Connection, campaign: str) -> list[str]:

@@ -13,10 +13,11 @@ from service.http.schemas import Syntheses, SynthesisBody, SynthesisView, Synthe
 from service.http.status import job_view
 from service.pool import pool, shards
 from service.records import Campaign
-from service.store import jobs, rounds, syntheses
+from service.store import adoptions, jobs, rounds, syntheses
 from service.synthesis import Generator, Provenance
 
 KIND, QUEUE = "synthesize", "gpu"
+UNCHECKED = "people are asked about an adopted project's own tasks alone: ask for a checked_share of 0"
 SHOWN = 5
 """Texts of each verdict."""
 
@@ -31,6 +32,8 @@ def begin(api: Api, c: str, body: SynthesisBody) -> SynthesisView:
         generators.allowed(body.generator.url, api.settings.generators)
     with api.changing(c) as (connection, campaign):
         _check(connection, campaign, body)
+        if body.checked_share:
+            adoptions.refuse(connection, campaign.id, UNCHECKED)
         number = syntheses.begin(
             connection, campaign.id, body.generator, body.per_label, body.seed, body.checked_share
         )

@@ -17,13 +17,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from service.http.adopting import FOREIGN
 from service.http.api import Api
 from service.pool import compression
 from service.pool.batch import Batch
 from service.pool.lines import read_many
 from service.pool.pool import Receipt, ingest
 from service.records import Campaign
-from service.store import uploads
+from service.store import adoptions, uploads
 from service.store.uploads import Upload
 
 FORMS = {
@@ -64,6 +65,8 @@ async def upload(
 
 def _begin(api: Api, c: str, kind: str, key: str | None) -> tuple[Campaign, Upload]:
     with api.changing(c) as (connection, campaign):
+        if kind != "test":
+            adoptions.refuse(connection, campaign.id, FOREIGN)
         return campaign, uploads.begin(connection, campaign.id, kind, key)
 
 

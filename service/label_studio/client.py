@@ -90,6 +90,11 @@ class _Version(msgspec.Struct):
     model_version: str | None
 
 
+class _Overlap(msgspec.Struct):
+    id: int
+    overlap: int
+
+
 class _Predicted(msgspec.Struct):
     id: int
     predictions: list[_Version]
@@ -109,10 +114,13 @@ class _Projects(msgspec.Struct):
     next: str | None
 
 
-class _Hook(msgspec.Struct):
+class Hook(msgspec.Struct, frozen=True):
+    """A webhook."""
+
     id: int
     url: str
     project: int | None
+    headers: dict[str, Any] = {}
 
 
 class _Imported(msgspec.Struct):
@@ -163,7 +171,7 @@ class Client(Session):
                 title=_title(title),
                 description=key,
                 label_config=label_config,
-                **_instruction(instruction),
+                **instructing(instruction),
                 **SERVING,
                 maximum_annotations=overlap,
             )
@@ -172,7 +180,7 @@ class Client(Session):
     def update_project(self, project: int, title: str, instruction: str) -> None:
         """Change what people read of the project."""
         with self.sdk(f"update project {project}") as sdk:
-            sdk.projects.update(project, title=_title(title), **_instruction(instruction))
+            sdk.projects.update(project, title=_title(title), **instructing(instruction))
 
     def update_labels(self, project: int, label_config: str) -> None:
         """Give the project another labeling page, whatever labels it had.
@@ -185,8 +193,7 @@ class Client(Session):
 
     def ensure_webhook(self, project: int, url: str, headers: Mapping[str, str]) -> int:
         """The id of the project's webhook to `url`: made, or set to these headers; doubles are removed."""
-        hooks = self.call(list[_Hook], "GET", "/api/webhooks/", {"project": project})
-        mine = sorted(hook.id for hook in hooks if hook.project == project and hook.url == url)
+        mine = sorted(hook.id for hook in self.webhooks(project) if hook.url == url)
         with self.sdk(f"set up the webhook of project {project}") as sdk:
             # an update without the actions would wipe them
             settings: dict[str, Any] = {
@@ -203,6 +210,29 @@ class Client(Session):
                 sdk.webhooks.update(mine[0], **settings)
                 return mine[0]
             return int(sdk.webhooks.create(project=project, **settings).id)
+
+    def project(self, project: int) -> dict[str, Any] | None:
+        """All that Label Studio says of a project; None where there is none."""
+        path = f"/api/projects/{project}/"
+        response = self.send("GET", path, absent=True)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        return self.decode(dict[str, Any], response.content, f"GET {path}")
+
+    def change_project(self, project: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Set settings of a project; all of them as they are then."""
+        return self.call(dict[str, Any], "PATCH", f"/api/projects/{project}/", None, dict(values))
+
+    def webhooks(self, project: int) -> list[Hook]:
+        """Those of the project."""
+        hooks = self.call(list[Hook], "GET", "/api/webhooks/", {"project": project})
+        return [hook for hook in hooks if hook.project == project]
+
+    def remove_webhook(self, project: int, url: str) -> None:
+        """Delete the project's webhooks to `url`, where there are any."""
+        for hook in self.webhooks(project):
+            if hook.url == url:
+                self.send("DELETE", f"/api/webhooks/{hook.id}/", absent=True)
 
     def find_tasks(self, project: int, ext_ids: Collection[str]) -> dict[str, list[int]]:
         """Task ids by `data.ext_id`, ascending, for those that have a task; two ids are a double push."""
@@ -240,6 +270,36 @@ class Client(Session):
         for chunk in _chunks(sorted(set(ids)), CHUNK):
             where = [_is("id", "in_list", "List", chunk)]
             yield list(self._tasks(ChangedTask, project, where, include=CHANGED, fields="all"))
+
+    def tasks_after(
+        self, project: int, after: int, until: int | None = None, page_size: int = CHUNK
+    ) -> list[ChangedTask]:
+        """A page of the tasks by id, those above `after` and up to `until`, with all their annotations."""
+        where = [_is("id", "greater", "Number", after)]
+        where += [] if until is None else [_is("id", "less_or_equal", "Number", until)]
+        params: dict[str, str | int] = {
+            "page": 1,
+            "page_size": page_size,
+            "include": CHANGED,
+            "fields": "all",
+        }
+        return self._page(list[ChangedTask], project, where, "id", params)
+
+    def newest_change(self, project: int) -> datetime | None:
+        """When a task of the project was last changed; None where there is no task."""
+        params: dict[str, str | int] = {"page": 1, "page_size": 1, "include": "id,updated_at"}
+        newest = self._page(list[_Changed], project, [], "-updated_at", params)
+        return newest[0].updated_at if newest else None
+
+    def overlaps(self, project: int, ids: Collection[int]) -> dict[int, int]:
+        """How many are to answer each of the tasks; what is not there is left out."""
+        found: dict[int, int] = {}
+        for chunk in _chunks(sorted(set(ids)), CHUNK):
+            where = [_is("id", "in_list", "List", chunk)]
+            found |= {
+                task.id: task.overlap for task in self._tasks(_Overlap, project, where, include="id,overlap")
+            }
+        return found
 
     def import_tasks(self, project: int, tasks: Sequence[NewTask]) -> list[int]:
         """Make tasks; their ids, in the order given. Each chunk is made whole or not at all.
@@ -369,9 +429,16 @@ class Client(Session):
         return gone
 
     def changed_tasks(
-        self, project: int, since: datetime | None, overlap_s: float = OVERLAP_S, page_size: int = CHUNK
+        self,
+        project: int,
+        since: datetime | None,
+        overlap_s: float = OVERLAP_S,
+        page_size: int = CHUNK,
+        until: int | None = None,
     ) -> Iterator[list[ChangedTask]]:
         """Pages of the tasks that changed since, oldest change first, with all their annotations.
+
+        `until`: the greatest id of a task that is looked at.
 
         The `updated_at` of the last task of a page is the cursor to store and to pass as `since` next time
         (it is Label Studio's clock). What changed up to `overlap_s` before it comes again: keep what is new
@@ -379,13 +446,14 @@ class Client(Session):
         changes; a draft, a prediction and a deleted task are not: see `list_tasks`.
         """
         cursor = since - timedelta(seconds=overlap_s) if since else datetime(1970, 1, 1, tzinfo=UTC)
+        known = [] if until is None else [_is("id", "less_or_equal", "Number", until)]
         seen: set[tuple[int, datetime]] = set()
         page = 1
         while True:
             tasks = self._page(
                 list[ChangedTask],
                 project,
-                [_is("updated_at", "greater_or_equal", "Datetime", _instant(cursor))],
+                [_is("updated_at", "greater_or_equal", "Datetime", _instant(cursor)), *known],
                 "updated_at",
                 {
                     "page": page,
@@ -456,12 +524,13 @@ class Client(Session):
         order: str,
         params: Mapping[str, str | int],
     ) -> Answer:
+        ordering = f"-tasks:{order[1:]}" if order.startswith("-") else f"tasks:{order}"
         # without resolve_uri=false a text that looks like an address of a file store would come back changed
         response = self.send(
             "GET",
             "/api/tasks/",
             {"project": project, "resolve_uri": "false", **params},
-            {"filters": {"conjunction": "and", "items": where}, "ordering": [f"tasks:{order}"]},
+            {"filters": {"conjunction": "and", "items": where}, "ordering": [ordering]},
             absent=int(params["page"]) > 1,
         )
         where_at = "GET /api/tasks/"
@@ -490,6 +559,6 @@ def _title(name: str) -> str:
     return title if len(title) <= TITLE_CHARS[1] else title[: TITLE_CHARS[1] - 1] + "…"
 
 
-def _instruction(text: str) -> dict[str, Any]:
+def instructing(text: str) -> dict[str, Any]:
     """Plain text as the HTML that Label Studio takes for an instruction."""
     return {"expert_instruction": escape(text).replace("\n", "<br>"), "show_instruction": bool(text)}

@@ -67,7 +67,7 @@ class _Labeled:
                 raise Invalid(f"label {label!r} is empty or has spaces around it", "labels")
             if not label.rstrip(MARK).isprintable():
                 raise Invalid(f"label {label!r} holds a character that cannot be shown", "labels")
-        shown = {_shown(label) for label in self.labels}
+        shown = {escaped(label) for label in self.labels}
         if len(shown) < len(self.labels):
             twice = sorted({label for label in self.labels if self.labels.count(label) > 1})
             raise Invalid(f"labels are given twice: {', '.join(twice)}", "labels")
@@ -93,7 +93,7 @@ class _Labeled:
         layout = "inline" if len(self.labels) > LIST_AT_MOST else "vertical"
         keys = [f" hotkey={quoteattr(key)}" for key in HOTKEYS] + [""] * len(self.labels)
         options = [
-            f"    <Choice value={quoteattr(_shown(label))}{key}/>"
+            f"    <Choice value={quoteattr(escaped(label))}{key}/>"
             for label, key in zip(self.labels, keys, strict=False)
         ]
         control = f'<Choices name="{FROM_NAME}" toName="{TO_NAME}" {attributes} layout="{layout}">'
@@ -122,7 +122,7 @@ class SingleLabel(_Labeled):
             return []
         if answer not in self.labels:
             raise Invalid(f"{answer!r} is none of the campaign's labels", "label")
-        return [_region("choices", {"choices": [_shown(answer)]}, confidence)]
+        return [_region("choices", {"choices": [escaped(answer)]}, confidence)]
 
     def show(self, prediction: Mapping[str, Any]) -> list[Region]:
         """Of {label, confidence}."""
@@ -166,7 +166,7 @@ class MultiLabel(_Labeled):
         if not chosen:
             return []
         lowest = None if confidence is None else min(confidence[str(label)] for label in chosen)
-        return [_region("choices", {"choices": [_shown(str(label)) for label in chosen]}, lowest)]
+        return [_region("choices", {"choices": [escaped(str(label)) for label in chosen]}, lowest)]
 
     def show(self, prediction: Mapping[str, Any]) -> list[Region]:
         """Of {labels, confidences: {label: probability}}."""
@@ -189,7 +189,7 @@ class Spans(_Labeled):
         """Any stretch of characters can be marked; a double click marks a word."""
         keys = [f" hotkey={quoteattr(key)}" for key in HOTKEYS] + [""] * len(self.labels)
         options = [
-            f'    <Label value={quoteattr(_shown(label))} background="{colour(at)}"{keys[at]}/>'
+            f'    <Label value={quoteattr(escaped(label))} background="{colour(at)}"{keys[at]}/>'
             for at, label in enumerate(self.labels)
         ]
         return self._page(f'<Labels name="{FROM_NAME}" toName="{TO_NAME}">', options)
@@ -203,7 +203,7 @@ class Spans(_Labeled):
         answers.check(self.name, self.labels, spans, None)
         return [
             _region(
-                "labels", {"start": one["start"], "end": one["end"], "labels": [_shown(one["label"])]}, score
+                "labels", {"start": one["start"], "end": one["end"], "labels": [escaped(one["label"])]}, score
             )
             for one, score in zip(spans, scores, strict=True)
         ]
@@ -286,7 +286,8 @@ def _chosen(regions: list[Region]) -> list[str]:
 _JOINER = "\u2060"
 
 
-def _shown(label: str) -> str:
+def escaped(label: str) -> str:
+    """The label as the editor is to get it, so that it shows it as it is."""
     return label.replace("$", "$" + _JOINER)
 
 

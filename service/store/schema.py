@@ -289,6 +289,36 @@ label_change = Table(
     Column("unmeasured", Integer, nullable=False),
 )
 
+adoption = Table(
+    "adoption",
+    metadata,
+    _campaign(primary_key=True),
+    Column("project", Integer, nullable=False),
+    Column("control", JSON, nullable=False),  # as service.label_studio.adopted.Control
+    Column("before", JSON, nullable=False),  # the project's settings as they were
+    Column("changed", JSON, nullable=False),  # those that were changed, as they were set
+    Column("tasks", Integer, nullable=False),  # how many there were when it was adopted
+    Column("read", Integer, nullable=False),  # how many were read
+    Column("read_to", Integer, nullable=False),  # the greatest id of a task that was read
+    Column("read_at", Float),  # when all had been read
+    Column("swept_to", Integer, nullable=False),  # the greatest id of a task that the look at all has come to
+    Column("upload", Integer, nullable=False),  # whose receipt says what became of the tasks
+    Column("hooked", Boolean, nullable=False),  # whether a webhook was asked for
+    Column("orders", Integer, nullable=False),  # counter: model versions written
+    Column("ranked", Integer, nullable=False),  # the round that ordered what is shown
+    Column("retired", JSON, nullable=False),  # {model version: when another took its place}
+    Column("adopted_at", Float, nullable=False),
+    Column("release_at", Float),  # when it was to be released
+    Column("released_at", Float),
+    Index(
+        "uq_adoption_project",
+        "project",
+        unique=True,
+        sqlite_where=text("released_at IS NULL"),
+        postgresql_where=text("released_at IS NULL"),
+    ),
+)
+
 round = Table(
     "round",
     metadata,

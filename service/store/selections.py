@@ -10,6 +10,8 @@ from service.records import Place, Role
 from service.store.database import now
 from service.store.schema import annotation, label, selection
 
+UNASKED = "unasked"
+"""The strategy of what nobody was asked about, and somebody answered in a project of their own."""
 ASKED = ("chosen", "open", "withdrawing", "answered")
 SERVABLE = ("chosen", "open")
 _given = and_(annotation.c.current, annotation.c.kind != "deleted")
@@ -84,8 +86,10 @@ def in_states(connection: Connection, campaign: str, states: Iterable[str]) -> l
 
 
 def taken(connection: Connection, campaign: str) -> list[Row[Any]]:
-    """(shard, row, role, role_key) of every example that was asked for and not taken back."""
-    query = select(selection.c.shard, selection.c.row, selection.c.role, selection.c.role_key)
+    """(shard, row, role, role_key, strategy) of every example that was asked for, or answered unasked, and not taken
+    back."""
+    columns = selection.c.shard, selection.c.row, selection.c.role, selection.c.role_key, selection.c.strategy
+    query = select(*columns)
     return list(
         connection.execute(query.where(selection.c.campaign == campaign, selection.c.state != "withdrawn"))
     )
@@ -95,6 +99,41 @@ def ever(connection: Connection, campaign: str) -> list[Row[Any]]:
     """(shard, row, void) of every example that was ever chosen, whatever became of it."""
     query = select(selection.c.shard, selection.c.row, selection.c.void)
     return list(connection.execute(query.where(selection.c.campaign == campaign).distinct()))
+
+
+def put_unasked(connection: Connection, campaign: str, given: Mapping[Place, tuple[Chosen, int]]) -> None:
+    """Write down examples that somebody answered or skipped without being asked, each with its task.
+
+    They cost no budget, are credited to no round, and stay skipped until an answer is read (`annotations.settle`).
+    """
+    choose(connection, campaign, 0, 0, [one for one, _ in given.values()], wanted=0)
+    for place, row in at(connection, campaign, given).items():
+        move(connection, [row.id], "skipped", task=given[place][1])
+
+
+def free_unasked(connection: Connection, campaign: str) -> int:
+    """Give back to the pool what was answered unasked and has neither answer nor skip any more; how many."""
+    given = select(annotation.c.id).where(_same_example, _given).correlate(selection)
+    bare = and_(
+        selection.c.campaign == campaign,
+        selection.c.strategy == UNASKED,
+        selection.c.state.in_(("answered", "skipped")),
+        ~given.exists(),
+    )
+    gone = update(selection).where(bare).values(state="withdrawn", closed_at=now())
+    return connection.execute(gone).rowcount
+
+
+def of_tasks(connection: Connection, campaign: str, first: int, last: int) -> list[Row[Any]]:
+    """(id, task, state) of the selections that have a task with an id above `first`, up to `last`, and are not
+    withdrawn."""
+    query = select(selection.c.id, selection.c.task, selection.c.state).where(
+        selection.c.campaign == campaign,
+        selection.c.state != "withdrawn",
+        selection.c.task > first,
+        selection.c.task <= last,
+    )
+    return list(connection.execute(query))
 
 
 def key(row: Row[Any]) -> str:

@@ -56,6 +56,14 @@ def touch(connection: Connection, id_: int, receipt: dict[str, Any] | None = Non
     connection.execute(update(upload).where(upload.c.id == id_).values(**values))
 
 
+def receipt(connection: Connection, id_: int) -> dict[str, Any] | None:
+    """What is stored of the upload, as far as it came."""
+    found: dict[str, Any] | None = connection.execute(
+        select(upload.c.receipt).where(upload.c.id == id_)
+    ).scalar_one_or_none()
+    return found
+
+
 def end(
     connection: Connection, id_: int, state: str, receipt: dict[str, Any] | None = None
 ) -> dict[str, Any] | None:

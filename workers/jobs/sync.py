@@ -24,7 +24,7 @@ from service.label_studio.tasks import ChangedTask, NewPrediction, NewTask
 from service.records import BLIND_ROLES, Campaign
 from service.rounds.decide import ENDLESS
 from service.settings import Settings
-from service.store import campaigns, events, rounds, selections
+from service.store import adoptions, campaigns, events, rounds, selections
 from service.store.database import clock
 from service.vocabulary import Vocabulary
 from workers.held import Held
@@ -40,33 +40,46 @@ PLACE_SCORE = 1e-6
 
 
 def run(held: Held) -> None:
+    from workers import adopted  # which is made of the same steps
+
     settings = held.context.settings
+    campaign = read_campaign(held)
+    with held.context.database.reading() as connection:
+        adoption = adoptions.of(connection, campaign.id)
     with Client(settings.label_studio_url, settings.label_studio_token) as client:
-        campaign = _read(held)
-        words = Vocabulary.of(campaign)
-        asks, told = problem(campaign.problem, words.codes), problem(campaign.problem, words.ever)
-        if campaign.project is None:
-            _make_project(held, client, campaign, asks)
-            campaign = _read(held)
-        if campaign.page_changes < len(words.changes):
-            _change_labels(held, client, campaign, asks, len(words.changes))
-        news = _pull(held, client, campaign, told)
-        _sweep(held, client, campaign, told)
-        pushed = _push(held, client, campaign, asks)
-        _reorder(held, client, _read(held, words), asks)
-        while _withdraw(held, client, campaign):
-            # What gave way makes room for its successors where the budget leaves no other.
-            pushed += _push(held, client, _read(held, words), asks)
-        if campaign.page_hash != _page_hash(campaign):
-            _change_page(held, client, campaign)
+        moved = adopted.turn(held, client, campaign, adoption) if adoption else _turn(held, client, campaign)
+    if moved is None:  # released: there is nothing more to keep in step
+        with held.effects():
+            return
     with held.context.database.reading() as connection:
         quiet_s = annotations.quiet_s(connection, campaign)
-    wait_s = BUSY_S if news or pushed else min(ASLEEP_S, max(IDLE_S, quiet_s * IDLE_SHARE))
+    wait_s = BUSY_S if moved else min(ASLEEP_S, max(IDLE_S, quiet_s * IDLE_SHARE))
     with held.effects(rearm_s=wait_s):
         pass
 
 
-def _read(held: Held, words: Vocabulary | None = None) -> Campaign:
+def _turn(held: Held, client: Client, campaign: Campaign) -> int:
+    """One look at a project that the campaign made; how much moved."""
+    words = Vocabulary.of(campaign)
+    asks, told = problem(campaign.problem, words.codes), problem(campaign.problem, words.ever)
+    if campaign.project is None:
+        _make_project(held, client, campaign, asks)
+        campaign = read_campaign(held)
+    if campaign.page_changes < len(words.changes):
+        _change_labels(held, client, campaign, asks, len(words.changes))
+    news = _pull(held, client, campaign, told)
+    _sweep(held, client, campaign, told)
+    pushed = _push(held, client, campaign, asks)
+    _reorder(held, client, read_campaign(held, words), asks)
+    while _withdraw(held, client, campaign):
+        # What gave way makes room for its successors where the budget leaves no other.
+        pushed += _push(held, client, read_campaign(held, words), asks)
+    if campaign.page_hash != _page_hash(campaign):
+        _change_page(held, client, campaign)
+    return news + pushed
+
+
+def read_campaign(held: Held, words: Vocabulary | None = None) -> Campaign:
     """As it stands now. With other labels than `words` the turn begins anew."""
     with held.context.database.transaction() as connection:
         campaign = campaigns.get(connection, held.campaign)
@@ -76,32 +89,39 @@ def _read(held: Held, words: Vocabulary | None = None) -> Campaign:
 
 def _make_project(held: Held, client: Client, campaign: Campaign, asks: Problem) -> None:
     held.progress(0, 1, "making the project in Label Studio")
-    settings = held.context.settings
     project = client.ensure_project(
         campaign.name, asks.label_config(), campaign.instruction, f"postil:{campaign.id}", campaign.overlap
     )
-    secret: str | None = secrets.token_urlsafe(32)
-    url = f"{settings.url}/webhooks/label-studio/{campaign.id}"
-    refused = ""
-    try:
-        client.ensure_webhook(project, url, {"X-Postil-Secret": secret or ""})
-    except LabelStudioRefused as error:
-        # Polling is the truth: without hints an answer is seen a few seconds later.
-        secret, refused = None, str(error)
+    webhook_hash = make_webhook(held, client, campaign, project)
     with held.step() as connection:
         campaigns.change(
             connection,
             campaign.id,
             project=project,
             model_version=client.model_version(project) or None,
-            webhook_hash=secret and hashlib.sha256(secret.encode()).hexdigest(),
+            webhook_hash=webhook_hash,
         )
         events.record(connection, campaign.id, "project-made", project=project)
-        if refused:
-            words = (
-                f"Label Studio takes no webhook to {url}, so answers are seen some seconds later: {refused}"
-            )
-            events.record(connection, campaign.id, "warning", text=words)
+
+
+def make_webhook(held: Held, client: Client, campaign: Campaign, project: int) -> str | None:
+    """The hash of the new webhook's secret; None, with a warning, where Label Studio refuses it.
+
+    Polling is the truth: without hints an answer is seen a few seconds later.
+    """
+    url, secret = hook_url(held, campaign), secrets.token_urlsafe(32)
+    try:
+        client.ensure_webhook(project, url, {"X-Postil-Secret": secret})
+    except LabelStudioRefused as error:
+        words = f"Label Studio takes no webhook to {url}, so answers are seen some seconds later: {error}"
+        with held.step() as connection:
+            events.warn(connection, campaign.id, words)
+        return None
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def hook_url(held: Held, campaign: Campaign) -> str:
+    return f"{held.context.settings.url}/webhooks/label-studio/{campaign.id}"
 
 
 def _change_page(held: Held, client: Client, campaign: Campaign) -> None:
@@ -141,7 +161,7 @@ def _pull(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
     news = 0
     since = datetime.fromisoformat(campaign.cursor) if campaign.cursor else None
     for page in client.changed_tasks(campaign.project or 0, since):
-        given = _given(page)
+        given = given_by(page)
         with held.step() as connection:
             taken = annotations.take(connection, campaign, given, asks.from_result)
             annotations.forget(connection, campaign, {one.id for one in given}, [task.id for task in page])
@@ -150,7 +170,7 @@ def _pull(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
     return news
 
 
-def _given(page: Iterable[ChangedTask]) -> list[Given]:
+def given_by(page: Iterable[ChangedTask]) -> list[Given]:
     return [
         Given(
             id=one.id,
@@ -195,7 +215,7 @@ def _sweep(held: Held, client: Client, campaign: Campaign, asks: Problem) -> Non
     ]
     for page in client.tasks(campaign.project or 0, missed):
         with held.step() as connection:
-            annotations.take(connection, campaign, _given(page), asks.from_result)
+            annotations.take(connection, campaign, given_by(page), asks.from_result)
     client.delete_unstarted(campaign.project or 0, strays)
     _put_right(held, client, campaign)
     _forget_versions(held, client, campaign)
@@ -246,10 +266,10 @@ def _forget_versions(held: Held, client: Client, campaign: Campaign) -> None:
 def _push(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
     """Make tasks of what was chosen; how many."""
     with held.context.database.transaction() as connection:
-        _wake(connection, campaign)
+        wake(connection, campaign)
         chosen = selections.in_states(connection, campaign.id, ["chosen"])
         version = campaign.model_version or _newest_version(connection, campaign)
-    chosen = _within_budget(held, campaign, chosen)
+    chosen = within_budget(held, campaign, chosen)
     if not chosen:
         return 0
     project = campaign.project or 0
@@ -261,7 +281,7 @@ def _push(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
     tasks = {row.id: task for row, task in zip(missing, made, strict=True)}
     tasks |= {row.id: there[selections.key(row)][0] for row in chosen if selections.key(row) in there}
     again = [row for row in chosen if row.wanted > campaign.overlap]
-    rows = [NewPrediction(tasks[row.id], _score(row), []) for row in again]
+    rows = [NewPrediction(tasks[row.id], place_score(row), []) for row in again]
     client.add_predictions(project, rows, version)
     client.ask_again(project, {tasks[row.id]: row.wanted for row in again})
     with held.step() as connection:
@@ -272,7 +292,7 @@ def _push(held: Held, client: Client, campaign: Campaign, asks: Problem) -> int:
     return len(chosen)
 
 
-def _wake(connection: Connection, campaign: Campaign) -> None:
+def wake(connection: Connection, campaign: Campaign) -> None:
     """What is to be asked anew and waits for room in the budget: it may have some now."""
     answers = selections.answers(connection, campaign.id)
     room = budget(connection, campaign, answers).room(selections.total(answers, selections.ASKED))
@@ -281,7 +301,7 @@ def _wake(connection: Connection, campaign: Campaign) -> None:
     )
 
 
-def _within_budget(held: Held, campaign: Campaign, chosen: list[Row[Any]]) -> list[Row[Any]]:
+def within_budget(held: Held, campaign: Campaign, chosen: list[Row[Any]]) -> list[Row[Any]]:
     """Those of `chosen` that the budget has room for, beside all that people answered or still can answer: the first
     ones, and before them what is asked anew.
 
@@ -321,7 +341,7 @@ def _reorder(held: Held, client: Client, campaign: Campaign, asks: Problem) -> N
         return
     project = campaign.project or 0
     held.progress(0, len(queue), "putting the queue in its new order")
-    rows = [NewPrediction(row.task, _score(row), _result(row, asks, campaign)) for row in queue]
+    rows = [NewPrediction(row.task, place_score(row), shown_result(row, asks, campaign)) for row in queue]
     client.add_predictions(project, rows, version)
     client.set_model_version(project, version)
     with held.step() as connection:
@@ -365,11 +385,11 @@ def _version(number: int, changes: int) -> str:
     return f"r{number}-{changes}" if changes else f"r{number}"
 
 
-def _score(row: Row[Any]) -> float:
+def place_score(row: Row[Any]) -> float:
     return min(1.0, float(row.place * PLACE_SCORE))
 
 
-def _result(row: Row[Any], asks: Problem, campaign: Campaign) -> list[dict[str, Any]]:
+def shown_result(row: Row[Any], asks: Problem, campaign: Campaign) -> list[dict[str, Any]]:
     """Second opinions are blind, too: they are to be their own. So is what is asked anew, since its labels changed."""
     if blind.is_blind(row, campaign) or not row.predictions:
         return []
@@ -383,10 +403,10 @@ def _task(row: Row[Any], asks: Problem, version: str, campaign: Campaign, settin
         data["id"] = row.ext_id
     if row.domain is not None:
         data["domain"] = row.domain
-    result = _result(row, asks, campaign)
+    result = shown_result(row, asks, campaign)
     if row.role not in BLIND_ROLES and row.strategy != synthesis.STRATEGY:
         data["reason"] = row.reason
         data["similar"] = similar.link(settings, campaign, selections.key(row))
         if result:  # of what is shown, the least sure
             data["confidence"] = min(region["score"] for region in result)
-    return NewTask(data, version, _score(row), result)
+    return NewTask(data, version, place_score(row), result)
