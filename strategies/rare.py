@@ -2,7 +2,7 @@
 
 A label's uncertainty is the variance of the answer, 4 p (1 - p), 0 to 1. It is divided by the number of texts
 that have the label, plus one: macro F1 counts every label alike, and of rare ones each text teaches most. No paper has
-this form; what it buys is in strategies/README.md. k-means as in `strategies.diverse`.
+this form; what it buys is in service/docs/strategies.md. k-means as in `strategies.diverse`.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The README tells the truth: its map is the tree, its settings are all there are, its verbs exist."""
+"""The README tells the truth: its map is the tree. So does the page of settings."""
 
 import ast
 import re
@@ -33,11 +33,33 @@ def test_the_map_says_what_the_files_say() -> None:
     assert said == meant
 
 
+def test_the_map_says_what_the_pages_say() -> None:
+    """A page's line is the first sentence under its title."""
+    said = dict(re.findall(r"^\| `(service/docs/[^`]+\.md)` \| (\S.*) \|$", README.split("## Map")[1], re.M))
+    assert said == {name: lead(ROOT / name) for name in tree() if name.startswith("service/docs/")}
+
+
+def lead(path: Path) -> str:
+    title, _, rest = path.read_text().partition("\n\n")
+    assert title.startswith("# "), path
+    return sentence(rest.split("\n\n")[0])
+
+
 def first_sentence(path: Path) -> str:
-    text = " ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split())
+    return sentence(ast.get_docstring(ast.parse(path.read_text())) or "")
+
+
+def sentence(text: str) -> str:
+    text = " ".join(text.split())
     return re.split(r"(?<=[.!?])\s", text, maxsplit=1)[0].rstrip(".")
 
 
 def test_every_setting_is_there() -> None:
+    page = (ROOT / "service" / "docs" / "settings.md").read_text()
     for field in fields(Settings):
-        assert f"`POSTIL_{field.name.upper()}`" in README
+        assert f"`POSTIL_{field.name.upper()}`" in page
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", README):
+        assert target.startswith("https://") or (ROOT / target).is_file(), target

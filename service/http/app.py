@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 import anyio
 from starlette.applications import Starlette
@@ -16,6 +17,7 @@ from service.http import (
     campaigns,
     confusions,
     cost,
+    docs,
     events,
     export,
     health,
@@ -30,6 +32,7 @@ from service.http import (
     predicting,
     problems,
     queue,
+    reference,
     rounds,
     session,
     similars,
@@ -55,6 +58,16 @@ LINES: dict[str, None] = dict.fromkeys(FORMS)
 def describe() -> Response:
     """This API, as OpenAPI 3.1."""
     return JSONResponse(openapi.describe(ENDPOINTS))
+
+
+def read() -> Response:
+    """This API as a page of the documentation."""
+    return docs.answer(_reference())
+
+
+@cache
+def _reference() -> docs.Page:
+    return docs.render(docs.REFERENCE, reference.markdown(openapi.describe(ENDPOINTS)))
 
 
 ENDPOINTS = (
@@ -142,6 +155,9 @@ ENDPOINTS = (
     Endpoint("GET", "/readyz", health.ready, returns={"application/json": Health}),
     Endpoint("GET", "/metrics", health.metrics, returns={"text/plain": None}, needs="viewer"),
     Endpoint("GET", "/openapi.json", describe, returns={"application/json": None}),
+    Endpoint("GET", "/docs", docs.overview, returns={"text/html": None}),
+    Endpoint("GET", "/docs/api", read, returns={"text/html": None}),
+    Endpoint("GET", "/docs/{page}", docs.show, returns={"text/html": None}),
     Endpoint("GET", "/", page.index, returns={"text/html": None}),
     Endpoint("GET", "/similar/{c}/{key}", page.similar, returns={"text/html": None}),
     Endpoint(

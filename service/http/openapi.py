@@ -18,6 +18,7 @@ _WORDS = {
     "s": "number of a synthesis",
     "key": "an example, as in `data.ext_id` of its task: 0-17",
     "name": "name of a file",
+    "page": "name of a page",
     "token_id": "number of a token",
 }
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}

@@ -41,7 +41,11 @@ def static(name: str, request: Request) -> Response:
 
 @cache
 def _html(file: str) -> str:
-    html = (FOLDER / file).read_text()
+    return versioned((FOLDER / file).read_text())
+
+
+def versioned(html: str) -> str:
+    """HTML whose links to files of the page carry their versions."""
     for name, path in NAMES.items():
         mark = version("plotly") if path is PLOTLY else f"{path.stat().st_mtime_ns:x}"
         html = html.replace(f"/static/{name}", f"/static/{name}?v={mark}")
