@@ -14,6 +14,7 @@ from service.cli import (
     campaign,
     cost,
     demo,
+    doctor,
     export,
     influence,
     labels,
@@ -60,6 +61,7 @@ app.command("export")(export.export)
 app.command("adapter")(export.adapter)
 app.add_typer(token.app, name="token")
 app.command("serve")(stack.serve)
+app.command("doctor")(doctor.doctor)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 
