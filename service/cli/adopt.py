@@ -7,6 +7,7 @@ import typer
 
 from service.cli import campaign
 from service.cli.connect import connect
+from service.cli.names import Name, Strategy
 from service.cli.output import AsJson, print_json
 
 POLL_S = 0.5
@@ -16,7 +17,7 @@ def adopt(
     project: Annotated[int, typer.Argument(min=1, help="Number of the project in Label Studio.")],
     name: Annotated[str, typer.Option(help="Name of the new campaign.")],
     model: Annotated[str, typer.Option(help="Hugging Face encoder, by name or folder.")],
-    strategy: campaign.Strategy = None,
+    strategy: Strategy = None,
     instruction: campaign.Instruction = None,
     seed: Annotated[int | None, typer.Option(help="Of every random draw.")] = None,
     round_size: campaign.RoundSize = None,
@@ -60,7 +61,7 @@ def adopt(
 
 
 def release(
-    name: campaign.Name,
+    name: Name,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until it is done.")] = False,
     json: AsJson = False,
 ) -> None:

@@ -6,12 +6,11 @@ import typer
 
 from service.cli import waiting
 from service.cli.connect import connect
+from service.cli.names import Name
 from service.cli.output import AsJson, print_json
 from service.errors import PostilError
 
 SHOWN, TEXT_CHARS = 5, 90
-
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 
 
 def audit(

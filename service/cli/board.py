@@ -10,11 +10,12 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from service.cli import output, views
+from service.cli import output
 from service.cli.cost import spent
-from service.cli.events import Event
 from service.cli.signs import signs
-from service.cli.views import Adoption, Campaign, Class, Cost, Curve, Job, LogEvent, Point, Round, Status
+from service.client import views
+from service.client.events import Event
+from service.client.views import Adoption, Campaign, Class, Cost, Curve, Job, LogEvent, Point, Round, Status
 
 ROUND_EVENTS = {
     "labels-changed",

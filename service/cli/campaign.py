@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from service.cli.connect import connect
+from service.cli.names import Name, Strategy
 from service.cli.output import AsJson, print_json
 
 if TYPE_CHECKING:
-    from service.cli.views import Campaign
+    from service.client.views import Campaign
 
 app = typer.Typer(help="Make, list, show and change campaigns.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
-Strategy = Annotated[str | None, typer.Option(help="How examples are chosen, such as margin or random.")]
 RoundSize = Annotated[int | None, typer.Option(min=1, help="New labels after which a round begins.")]
 LowWater = Annotated[int | None, typer.Option(min=1, help="Open tasks below which the queue is refilled.")]
 ScoreSeconds = Annotated[float | None, typer.Option(min=0, help="Time for scoring in one round.")]

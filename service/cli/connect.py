@@ -3,12 +3,11 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.cli.client import Api
+    from service.client import Client
 
 
-def connect() -> "Api":
+def connect() -> "Client":
     """The API that the environment names (`POSTIL_URL`, `POSTIL_TOKEN`, `POSTIL_DATA`)."""
-    from service.cli.client import Api
-    from service.settings import Settings
+    from service.client import Client
 
-    return Api.of(Settings.read())
+    return Client.here()

@@ -11,7 +11,7 @@ from service.cli.output import AsJson, print_json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from service.cli.views import Amount, Cost, Forecast, Interval, Prices, Range
+    from service.client.views import Amount, Cost, Forecast, Interval, Prices, Range
 
 ALL = 100_000
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from service.cli import output
 from service.cli.signs import signs
-from service.cli.views import Campaign, Curve, Groups, Interval, Person, Round
+from service.client.views import Campaign, Curve, Groups, Interval, Person, Round
 
 ROUNDS, PAIRS, GROUPS, PLACES = 50, 20, 20, 4
 """Rows of tables that are shown; digits of a cost."""

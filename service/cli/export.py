@@ -1,26 +1,20 @@
 """Verbs that take things home: labels, annotations, adapters."""
 
 import os
-import shutil
 import sys
-import tarfile
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from service.cli.connect import connect
+from service.cli.names import Name
 from service.cli.output import progress
 from service.export.forms import FORMS, Format, What
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 
 
 def export(
@@ -46,10 +40,12 @@ def export(
     level: Annotated[float, typer.Option(help="Of auto-labels: how sure that is.")] = 0.95,
 ) -> None:
     """Write labels, annotations or examples, one a line, or in the form of another tool."""
+    from service.client import archives
+
     form = format or named_by(out)
     unpacked = form == "hf" and out != "-" and not out.endswith(FORMS["hf"].ending)
     if unpacked:
-        _new(Path(out))
+        archives.absent(Path(out))
     with (
         connect() as api,
         api.export(campaign, what, form, precision=precision, level=level) as (chunks, told),
@@ -59,7 +55,8 @@ def export(
                 sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
         elif unpacked:
-            _unpack(chunks, Path(out), "fetching the dataset", _unzip)
+            with _progress() as bar:
+                archives.unpack(_told(chunks, bar, "fetching the dataset"), Path(out), archives.unzip)
             _print_names(Path(out))
         else:
             _write(chunks, Path(out))
@@ -89,16 +86,17 @@ def adapter(
     ] = False,
 ) -> None:
     """Fetch a round's adapter, in PEFT's format, with its classifier and a model card; or make it the active one."""
+    from service.client import archives
     from service.errors import Invalid
 
     if out is None and not activate:
         raise Invalid("nothing to do: name a folder with --out, or give --activate", "--out")
     if out is not None:
-        _new(out)
+        archives.absent(out)
     with connect() as api:
         if out is not None:
-            with api.adapter(campaign, number) as chunks:
-                _unpack(chunks, out, f"fetching the adapter of round {number}", _untar)
+            with api.adapter(campaign, number) as chunks, _progress() as bar:
+                archives.unpack(_told(chunks, bar, f"fetching the adapter of round {number}"), out)
             _print_names(out)
         if activate:
             api.change(campaign, adapter=number)
@@ -121,48 +119,6 @@ def _write(chunks: Iterator[bytes], path: Path) -> None:
     print(f"{path}: {path.stat().st_size:,} bytes", file=sys.stderr)
 
 
-def _new(out: Path) -> None:
-    from service.errors import Conflict
-
-    if out.exists():
-        raise Conflict(f"{out} exists already: name a folder that does not")
-
-
-def _unpack(
-    chunks: Iterator[bytes], out: Path, doing: str, extract: Callable[[IO[bytes], Path], None]
-) -> None:
-    """Make the folder `out` of an archive, whole or not at all."""
-    from service.errors import Invalid, PostilError
-
-    try:
-        passing = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.absolute().parent))
-    except OSError as error:
-        raise Invalid(f"{out} cannot be made: {error.strerror}", "--out") from None
-    try:
-        with tempfile.TemporaryFile() as spool:
-            with _progress() as bar:
-                for chunk in _told(chunks, bar, doing):
-                    spool.write(chunk)
-            spool.seek(0)
-            extract(spool, passing)
-        passing.chmod(0o755)  # mkdtemp's own mode is for secrets
-        os.rename(_inner(passing), out)
-    except (tarfile.TarError, zipfile.BadZipFile) as error:
-        raise PostilError(f"what came is not whole ({error}): try again, and see the API's log") from None
-    finally:
-        shutil.rmtree(passing, ignore_errors=True)
-
-
-def _untar(spool: IO[bytes], folder: Path) -> None:
-    with tarfile.open(fileobj=spool) as tar:
-        tar.extractall(folder, filter="data")
-
-
-def _unzip(spool: IO[bytes], folder: Path) -> None:
-    with zipfile.ZipFile(spool) as archive:
-        archive.extractall(folder)
-
-
 def _print_names(folder: Path) -> None:
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     print(f"{folder}: {', '.join(names)}", file=sys.stderr)
@@ -173,12 +129,6 @@ def _told(chunks: Iterator[bytes], bar: "Progress", doing: str) -> Iterator[byte
     for chunk in chunks:
         bar.advance(task, len(chunk))
         yield chunk
-
-
-def _inner(folder: Path) -> Path:
-    """The folder with the files: `folder` itself, or the only one in it."""
-    inside = list(folder.iterdir())
-    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
 
 
 def _open(path: Path) -> BinaryIO:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from service.cli import output
-from service.cli.views import Curve, Group, Groups
+from service.client.views import Curve, Group, Groups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,16 +6,15 @@ import typer
 
 from service.cli import waiting
 from service.cli.connect import connect
+from service.cli.names import Name
 from service.cli.output import AsJson, print_json
 from service.cli.people import said
 from service.errors import PostilError
 
 if TYPE_CHECKING:
-    from service.cli.views import Influence, Told
+    from service.client.views import Influence, Told
 
 SHOWN, TEXT_CHARS = 10, 90
-
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 
 
 def influence(

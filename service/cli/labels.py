@@ -6,12 +6,12 @@ import typer
 
 from service.cli.campaign import split as split_names
 from service.cli.connect import connect
+from service.cli.names import Name
 from service.cli.output import AsJson, moment, print_json
 
 if TYPE_CHECKING:
-    from service.cli.views import LabelChange
+    from service.client.views import LabelChange
 
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 DONE = {"add": "added", "rename": "renamed", "merge": "merged", "split": "split"}
 CAME_OF_IT = {
     "relabeled": "labels renamed",

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from service.cli.client import Api
+from service import client
 from service.cli.output import say
 from service.cli.pool import counts, form_of, opened, send
-from service.cli.views import Receipt
+from service.client.views import Receipt
 from service.demo import docstrings, encoder
 from service.demo.docstrings import Corpus, Example
 from service.demo.labeler import Labeler, Truth
@@ -45,7 +45,7 @@ class Opened:
 
 
 def on_docstrings(
-    api: Api, settings: Settings, annotators: int, console: Console, closing: ExitStack
+    api: client.Client, settings: Settings, annotators: int, console: Console, closing: ExitStack
 ) -> Opened:
     """A campaign on the docstrings, the gold ones as its test set; `closing` signs the annotators out."""
     with console.status("reading the docstrings of Python's standard library"):
@@ -59,7 +59,7 @@ def on_docstrings(
     return Opened(name, project, _annotators(settings, annotators, project, corpus, closing))
 
 
-def on_own(api: Api, file: str, labels: Sequence[str], console: Console) -> Opened:
+def on_own(api: client.Client, file: str, labels: Sequence[str], console: Console) -> Opened:
     """A campaign on a person's own file, which the person labels. Raises Invalid where no line can be used."""
     form, encoding = form_of(file, None), encoding_of(file)
     with opened(file) as (source, size):
@@ -80,7 +80,7 @@ def free_name(stem: str, taken: set[str]) -> str:
     return name
 
 
-def _create(api: Api, stem: str, labels: Sequence[str], instruction: str) -> str:
+def _create(api: client.Client, stem: str, labels: Sequence[str], instruction: str) -> str:
     name = free_name(stem, {one["name"] for one in api.campaigns()})
     values = {"name": name, "labels": list(labels), "model": encoder.path(), "instruction": instruction}
     api.create(**values, round_size=ROUND_SIZE, score_seconds=SCORE_S)
@@ -102,7 +102,7 @@ def _tell(what: str, receipt: Receipt, console: Console) -> None:
         say(console, f"  line {one['line']}: {one['reason']}")
 
 
-def _project(api: Api, name: str, console: Console) -> int:
+def _project(api: client.Client, name: str, console: Console) -> int:
     """Label Studio's id of the project, once it is made."""
     until = time.monotonic() + PROJECT_WITHIN_S
     with console.status("making the project in Label Studio"):

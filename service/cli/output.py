@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn
 
-    from service.cli.views import Interval
+    from service.client.views import Interval
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.cli.connect import connect
+from service.cli.names import Name
 from service.cli.output import AsJson, print_json
 
 if TYPE_CHECKING:
-    from service.cli.views import Interval
+    from service.client.views import Interval
 
 TEXT_CHARS = 300
-
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 
 
 def annotators(campaign: Name, json: AsJson = False) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from service.cli.connect import connect
+from service.cli.names import Name
 from service.cli.output import AsJson, print_json, progress
 from service.pool import forms
 from service.pool.forms import Form, encoding_of
@@ -16,7 +17,7 @@ from service.pool.forms import Form, encoding_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from service.cli.views import Receipt
+    from service.client.views import Receipt
 
 app = typer.Typer(no_args_is_help=True)
 labels_app = typer.Typer(no_args_is_help=True)
@@ -24,7 +25,6 @@ labels_app = typer.Typer(no_args_is_help=True)
 CHUNK_BYTES = 1 << 18
 SHOWN_AT_MOST = 20
 
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 File = Annotated[
     str,
     typer.Argument(help="JSONL, CSV or Parquet file, plain or compressed (.gz, .zst); - for standard input."),

@@ -10,7 +10,7 @@ from service.cli.connect import connect
 from service.cli.output import AsJson, print_json
 
 if TYPE_CHECKING:
-    from service.cli.views import Predictions
+    from service.client.views import Predictions
 
 MOST_TEXTS, MOST_BYTES = 1_000, 500_000
 """Of one request; JSON takes up to twice as many bytes for the quotes in a text."""

@@ -15,7 +15,7 @@ from service.cli.connect import connect
 from service.errors import NotFound
 
 if TYPE_CHECKING:
-    from service.cli.client import Api
+    from service.client import Client
 
 Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 
@@ -84,7 +84,7 @@ def _write(folder: Path, figures_: dict[str, Any]) -> None:
         print(f"{path}: {path.stat().st_size:,} bytes", file=sys.stderr)
 
 
-def _cost(api: "Api", campaign: str) -> dict[str, Any] | None:
+def _cost(api: "Client", campaign: str) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = api.look(campaign, "cost")
     except NotFound:

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
 
 from service.cli import opening, output
-from service.cli.client import Api, Unreachable
 from service.cli.opening import LOOK_S, ROUND_SIZE, Opened
 from service.cli.output import say
 from service.cli.stack import Lights, addresses
-from service.cli.views import Campaign, Round
+from service.client import Client, Unreachable
+from service.client.views import Campaign, Round
 from service.demo.labeler import label
 from service.demo.summary import RoundResult, Summary, label_studio_answers
 from service.errors import PostilError
@@ -62,7 +62,7 @@ def run(settings: Settings, asked: Asked, console: Console) -> int:
                 stack.start(lights.take)
                 for name in stack.states():
                     stack.wait_up(name, LABEL_STUDIO_WITHIN_S if name == "label-studio" else UP_WITHIN_S)
-            api = closing.enter_context(Api.of(stack.settings))
+            api = closing.enter_context(Client.of(stack.settings))
             say(console, addresses(stack))
             if asked.pool is None:
                 opened = opening.on_docstrings(api, stack.settings, asked.annotators, console, closing)
@@ -90,7 +90,7 @@ def embedded(settings: Settings) -> Settings:
 class Session:
     """One campaign of the demo, from its first label to its summary."""
 
-    def __init__(self, api: Api, stack: Stack, asked: Asked, opened: Opened, console: Console) -> None:
+    def __init__(self, api: Client, stack: Stack, asked: Asked, opened: Opened, console: Console) -> None:
         self.api, self.stack, self.asked, self.opened, self.console = api, stack, asked, opened, console
         self.name = opened.name
         self.results: list[RoundResult] = []

@@ -1,7 +1,7 @@
 """What a curve says in words: labels saved, how far predictions still change, what more would bring, what is weak."""
 
 from service.cli.output import share
-from service.cli.views import Curve, Extent, Gain, Stopping, Weak
+from service.client.views import Curve, Extent, Gain, Stopping, Weak
 
 SHOWN, MORE = 3, 100
 """Agreements that are shown, and the labels more of which is told what they bring."""

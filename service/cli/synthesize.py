@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.cli.connect import connect
+from service.cli.names import Name
 from service.cli.output import AsJson, print_json, share
 from service.errors import PostilError
 
 if TYPE_CHECKING:
-    from service.cli.client import Api
-    from service.cli.views import Synthesis
+    from service.client import Client
+    from service.client.views import Synthesis
 
 POLL_S = 0.5
 SHOWN, TEXT_CHARS = 2, 90
-
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 
 
 def synthesize(
@@ -114,7 +113,7 @@ def _generators(
     return found
 
 
-def _made(api: "Api", campaign: str, begun: "Synthesis") -> "Synthesis":
+def _made(api: "Client", campaign: str, begun: "Synthesis") -> "Synthesis":
     """Wait for it."""
     from rich.console import Console
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.connect import connect
+from service.cli.names import Name
 from service.cli.output import AsJson, print_json
 
 if TYPE_CHECKING:
@@ -13,11 +14,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from service.cli.board import Board
-    from service.cli.client import Api
-    from service.cli.events import Event
-    from service.cli.views import Groups
+    from service.client import Client
+    from service.client.events import Event
+    from service.client.views import Groups
 
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 LONGEST_WAIT_S = 5.0
 
 
@@ -93,7 +93,7 @@ def _groups(found: "Groups", json: bool) -> None:
             say(console, f"No weakest {what} is named: {weak['reason']}.")
 
 
-def look(api: "Api", campaign: str) -> "Board":
+def look(api: "Client", campaign: str) -> "Board":
     """The campaign as it is now."""
     from service.cli.board import Board
 
@@ -103,7 +103,7 @@ def look(api: "Api", campaign: str) -> "Board":
     return Board(found, *measured, api.jobs(campaign), log, api.cost(campaign))
 
 
-def _live(api: "Api", campaign: str, board: "Board", console: "Console") -> None:
+def _live(api: "Client", campaign: str, board: "Board", console: "Console") -> None:
     from rich.live import Live
 
     from service.cli.board import log_line
@@ -119,7 +119,7 @@ def _live(api: "Api", campaign: str, board: "Board", console: "Console") -> None
             pass
 
 
-def _print_lines(api: "Api", campaign: str, board: "Board") -> None:
+def _print_lines(api: "Client", campaign: str, board: "Board") -> None:
     import json
 
     for event in _follow(api, campaign, board):
@@ -127,11 +127,11 @@ def _print_lines(api: "Api", campaign: str, board: "Board") -> None:
         print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
-def _follow(api: "Api", campaign: str, board: "Board") -> "Iterator[Event]":
+def _follow(api: "Client", campaign: str, board: "Board") -> "Iterator[Event]":
     """Events for ever, already noted on the board; a lost API is waited for, and nothing of its log is missed."""
     import time
 
-    from service.cli.client import Unreachable
+    from service.client import Unreachable
 
     wait_s = 0.5
     while True:

@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 import pyarrow.json
 import pyarrow.parquet
 
-from service.cli.client import Api
+from service.client import Client
 from service.demo import docstrings
 from service.memory import told
 from service.settings import Settings
@@ -57,7 +57,7 @@ def main() -> None:
             stack.start()
             pid = stack.states()["api"].pid
             assert pid is not None
-            with Api.of(stack.settings) as api:
+            with Client.of(stack.settings) as api:
                 taken = measure(file, arguments.rows, arguments.repeats, api, pid)
             api_mib = peak_mib(pid)
     best = {side: min(turns) for side, turns in taken.items()}
@@ -91,7 +91,9 @@ def cut(text: str, chars: int) -> str:
     return text[:chars] + text[chars:].split(" ", 1)[0]
 
 
-def measure(file: Path, rows: int, repeats: int, api: Api, pid: int) -> dict[str, list[tuple[float, float]]]:
+def measure(
+    file: Path, rows: int, repeats: int, api: Client, pid: int
+) -> dict[str, list[tuple[float, float]]]:
     """Side -> (seconds, processor seconds) of each turn; `pid`: the API's process."""
 
     def pyarrow_alone() -> None:

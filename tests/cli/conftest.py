@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.client import Api
+from service.client import Client
 from service.settings import Settings
 from service.stack.stack import Stack
 
@@ -60,8 +60,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def api(stack: Stack) -> Iterator[Api]:
-    with Api.of(stack.settings) as api:
+def api(stack: Stack) -> Iterator[Client]:
+    with Client.of(stack.settings) as api:
         yield api
 
 

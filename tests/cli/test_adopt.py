@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.cli.board import adopted
-from service.cli.views import Adoption
+from service.client.views import Adoption
 
 
 def test_without_label_studio_a_project_cannot_be_looked_at(postil: Callable[..., Any]) -> None:

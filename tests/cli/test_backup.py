@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from service.cli.client import Api
+from service.client import Client
 from service.settings import Settings
 from service.stack.stack import Stack
 from service.store.database import Database
 
 
 def test_a_backup_and_its_way_back(
-    postil: Callable[..., Any], api: Api, stack: Stack, tmp_path: Path
+    postil: Callable[..., Any], api: Client, stack: Stack, tmp_path: Path
 ) -> None:
     api.create(name="saved", labels=["a", "b"], model="none")
     file, data = str(tmp_path / "all.tar"), str(tmp_path / "data")

@@ -6,9 +6,9 @@ import io
 import pytest
 from rich.console import Console
 
-from service.cli import events
 from service.cli.board import Board, curve_table, domains_table
-from service.cli.views import Campaign, Point, Round
+from service.client import events
+from service.client.views import Campaign, Point, Round
 
 CAMPAIGN: Campaign = {
     "id": "c1",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from service.cli.campaign import split
-from service.cli.client import Api
+from service.client import Client
 
 
 def test_labels_are_split_at_commas_outside_quotes() -> None:
@@ -59,7 +59,7 @@ def test_a_name_that_is_taken_is_one_line_of_error(postil: Callable[..., Any]) -
     assert again.err == "error: a campaign named 'twice' exists already: choose another name\n"
 
 
-def test_campaigns_are_listed_oldest_first(postil: Callable[..., Any], api: Api) -> None:
+def test_campaigns_are_listed_oldest_first(postil: Callable[..., Any], api: Client) -> None:
     for name in ("older", "younger"):
         api.create(name=name, labels=["a", "b"], model="none")
 
@@ -71,7 +71,7 @@ def test_campaigns_are_listed_oldest_first(postil: Callable[..., Any], api: Api)
     assert "waiting for a pool" in table
 
 
-def test_show_tells_how_it_stands(postil: Callable[..., Any], api: Api) -> None:
+def test_show_tells_how_it_stands(postil: Callable[..., Any], api: Client) -> None:
     api.create(name="shown", labels=["a", "b, c"], model="some/encoder", budget=100)
 
     shown = postil("campaign", "show", "shown")
@@ -83,7 +83,7 @@ def test_show_tells_how_it_stands(postil: Callable[..., Any], api: Api) -> None:
     assert "queue         0 open, 0 on the way, 100 left in the budget" in lines
 
 
-def test_settings_are_changed_and_a_budget_can_be_lifted(postil: Callable[..., Any], api: Api) -> None:
+def test_settings_are_changed_and_a_budget_can_be_lifted(postil: Callable[..., Any], api: Client) -> None:
     api.create(name="changed", labels=["a", "b"], model="none", budget=100)
 
     set_ = postil(
@@ -97,7 +97,7 @@ def test_settings_are_changed_and_a_budget_can_be_lifted(postil: Callable[..., A
     assert api.campaign("renamed")["id"] == changed["id"]
 
 
-def test_which_adapter_is_active_is_set(postil: Callable[..., Any], api: Api) -> None:
+def test_which_adapter_is_active_is_set(postil: Callable[..., Any], api: Client) -> None:
     api.create(name="adapted", labels=["a", "b"], model="none")
 
     none = postil("campaign", "set", "adapted", "--adapter", "3")
@@ -109,7 +109,7 @@ def test_which_adapter_is_active_is_set(postil: Callable[..., Any], api: Api) ->
     assert json.loads(newest.out)["adapter"] is None
 
 
-def test_what_cannot_be_set_is_said(postil: Callable[..., Any], api: Api) -> None:
+def test_what_cannot_be_set_is_said(postil: Callable[..., Any], api: Client) -> None:
     api.create(name="kept", labels=["a", "b"], model="none")
 
     unknown = postil("campaign", "set", "kept", "--strategy", "luck")
@@ -124,7 +124,7 @@ def test_what_cannot_be_set_is_said(postil: Callable[..., Any], api: Api) -> Non
     assert nothing.err.count("\n") == 1
 
 
-def test_pause_and_resume(postil: Callable[..., Any], api: Api) -> None:
+def test_pause_and_resume(postil: Callable[..., Any], api: Client) -> None:
     api.create(name="resting", labels=["a", "b"], model="none")
 
     assert postil("campaign", "pause", "resting").out == "Campaign resting: paused.\n"
@@ -133,7 +133,7 @@ def test_pause_and_resume(postil: Callable[..., Any], api: Api) -> None:
     assert not api.campaign("resting")["paused"]
 
 
-def test_a_campaign_is_deleted_by_who_means_it(postil: Callable[..., Any], api: Api) -> None:
+def test_a_campaign_is_deleted_by_who_means_it(postil: Callable[..., Any], api: Client) -> None:
     api.create(name="doomed", labels=["a", "b"], model="none")
 
     asked = postil("campaign", "delete", "doomed", stdin=b"n\n")
@@ -147,7 +147,7 @@ def test_a_campaign_is_deleted_by_who_means_it(postil: Callable[..., Any], api: 
     assert (again.status, again.err.split(":")[0]) == (1, "error")
 
 
-def test_a_round_is_asked_for(postil: Callable[..., Any], api: Api) -> None:
+def test_a_round_is_asked_for(postil: Callable[..., Any], api: Client) -> None:
     name = api.create(name="training", labels=["good", "bad"], model="none")["name"]
     nothing = postil("campaign", "train", name)
     lines = b'{"text": "one", "label": "good"}\n{"text": "two", "label": "bad"}'

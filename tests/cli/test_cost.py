@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from service.cli.client import Api
 from service.cli.cost import spent
-from service.cli.views import Cost
+from service.client import Client
+from service.client.views import Cost
 from service.stack.stack import Stack
 from service.store import campaigns
 from service.store.database import Database
@@ -17,7 +17,7 @@ from tests.store.test_costs import answered, ask
 
 
 def test_prices_and_budgets_are_set_shown_and_lifted(
-    postil: Callable[..., Any], api: Api, stack: Stack
+    postil: Callable[..., Any], api: Client, stack: Stack
 ) -> None:
     words = "campaign create dear --labels a,b --model none --hour-price 36 --currency EUR --budget-hours 2 --json"
     made = json.loads(postil(*shlex.split(words)).out)
@@ -52,7 +52,7 @@ def test_prices_and_budgets_are_set_shown_and_lifted(
     assert last == "Prices are set by `postil campaign set dear --hour-price 30 --currency EUR`."
 
 
-def test_what_is_no_number_is_said(postil: Callable[..., Any], api: Api) -> None:
+def test_what_is_no_number_is_said(postil: Callable[..., Any], api: Client) -> None:
     api.create(name="odd", labels=["a", "b"], model="none")
     for words in ("much", "nan", "inf"):
         said = postil("campaign", "set", "odd", "--hour-price", words)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from service.cli.client import Api
+from service.client import Client
 from service.doctor import doctor, machine, parts
 from service.doctor.finding import Finding
 from service.doctor.site import Site
@@ -147,7 +147,7 @@ def test_old_servers_are_refused(info: dict[str, object], state: str) -> None:
     assert parts._version("Redis at x", info).state == state
 
 
-def test_the_api_and_tokens(stack: Stack, api: Api, look: Look) -> None:
+def test_the_api_and_tokens(stack: Stack, api: Client, look: Look) -> None:
     assert "no API answers" in look(POSTIL_URL="http://127.0.0.1:9")["api"][0].what
     assert "does not know the token in POSTIL_TOKEN" in look(POSTIL_TOKEN="guess")["token"][0].what
     viewer = api.issue_token(name="looks", access="viewer")["secret"]

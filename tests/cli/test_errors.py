@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.cli.client import Api, Unreachable
+from service.client import Client, Unreachable
 from service.errors import Conflict, Invalid, NotFound, Unauthorized
 from service.settings import Settings
 from service.stack.ports import free_port
@@ -64,7 +64,7 @@ def test_a_demo_on_ones_own_texts_needs_labels(postil: Callable[..., Any]) -> No
     assert "--pool and --labels belong together" in ran.err
 
 
-def test_each_refusal_of_the_api_is_an_error_of_its_own_kind(api: Api) -> None:
+def test_each_refusal_of_the_api_is_an_error_of_its_own_kind(api: Client) -> None:
     api.create(name="refusing", labels=["a", "b"], model="none")
 
     with pytest.raises(NotFound):
@@ -74,11 +74,11 @@ def test_each_refusal_of_the_api_is_an_error_of_its_own_kind(api: Api) -> None:
     with pytest.raises(Invalid) as wrong:
         api.change("refusing", round_size="many")
     assert wrong.value.field == "round_size"
-    with Api(api.url, "postil_wrong") as stranger, pytest.raises(Unauthorized):
+    with Client(api.url, "postil_wrong") as stranger, pytest.raises(Unauthorized):
         stranger.campaigns()
 
 
-def test_a_stream_that_cannot_begin_is_an_error_too(api: Api) -> None:
+def test_a_stream_that_cannot_begin_is_an_error_too(api: Client) -> None:
     with pytest.raises(NotFound):
         next(api.follow("nix", 0))
     with pytest.raises(NotFound), api.adapter("nix", 1):
@@ -88,14 +88,14 @@ def test_a_stream_that_cannot_begin_is_an_error_too(api: Api) -> None:
 def test_without_settings_the_embedded_api_is_found_by_its_remembered_port(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text('{"api": 23456}')
 
-    with Api.of(Settings(data=str(tmp_path))) as api:
+    with Client.of(Settings(data=str(tmp_path))) as api:
         assert api.url == "http://127.0.0.1:23456"
-    with Api.of(Settings(data=str(tmp_path), url="https://postil.example")) as api:
+    with Client.of(Settings(data=str(tmp_path), url="https://postil.example")) as api:
         assert api.url == "https://postil.example"
-    with Api.of(Settings(data=str(tmp_path / "none"))) as api:
+    with Client.of(Settings(data=str(tmp_path / "none"))) as api:
         assert api.url == "http://127.0.0.1:8400"
 
 
 def test_nothing_listens(tmp_path: Path) -> None:
-    with Api(f"http://127.0.0.1:{free_port()}", "") as api, pytest.raises(Unreachable, match="postil up"):
+    with Client(f"http://127.0.0.1:{free_port()}", "") as api, pytest.raises(Unreachable, match="postil up"):
         api.campaigns()

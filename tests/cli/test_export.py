@@ -11,21 +11,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from service import predictions
-from service.cli.client import Api
 from service.cli.export import named_by
+from service.client import Client
 from service.files import Files
 from service.stack.stack import Stack
 from service.store import rounds
 from service.store.database import Database
 
 
-def labeled(api: Api, name: str) -> str:
+def labeled(api: Client, name: str) -> str:
     api.create(name=name, labels=["good", "bad"], model="none")
     api.add_labels(name, [b'{"id": "7", "text": "fine", "label": "good"}\n'], "jsonl")
     return name
 
 
-def test_labels_go_to_standard_output(postil: Callable[..., Any], api: Api) -> None:
+def test_labels_go_to_standard_output(postil: Callable[..., Any], api: Client) -> None:
     ran = postil("export", labeled(api, "out"))
 
     found = json.loads(ran.out)
@@ -33,7 +33,7 @@ def test_labels_go_to_standard_output(postil: Callable[..., Any], api: Api) -> N
     assert ran.err == ""
 
 
-def test_labels_go_to_a_file(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
+def test_labels_go_to_a_file(postil: Callable[..., Any], api: Client, tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
 
     ran = postil("export", labeled(api, "file"), "--format", "csv", "--out", str(path))
@@ -44,13 +44,13 @@ def test_labels_go_to_a_file(postil: Callable[..., Any], api: Api, tmp_path: Pat
     assert [one.name for one in tmp_path.iterdir()] == ["labels.csv"]
 
 
-def test_a_campaign_without_answers_has_no_annotations(postil: Callable[..., Any], api: Api) -> None:
+def test_a_campaign_without_answers_has_no_annotations(postil: Callable[..., Any], api: Client) -> None:
     ran = postil("export", labeled(api, "unanswered"), "--what", "annotations")
 
     assert (ran.status, ran.out) == (0, "")
 
 
-def test_a_file_that_cannot_be_written(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written(postil: Callable[..., Any], api: Client, tmp_path: Path) -> None:
     ran = postil("export", labeled(api, "unwritten"), "--out", str(tmp_path / "none" / "labels.jsonl"))
 
     assert (ran.status, ran.err.count("\n")) == (1, 1)
@@ -77,7 +77,7 @@ def test_the_ending_names_the_format(out: str, format: str) -> None:
     assert named_by(out) == format
 
 
-def test_the_format_follows_the_ending(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
+def test_the_format_follows_the_ending(postil: Callable[..., Any], api: Client, tmp_path: Path) -> None:
     name = labeled(api, "endings")
     for ending in ("parquet", "json", "csv"):
         assert postil("export", name, "--out", str(tmp_path / f"labels.{ending}")).status == 0
@@ -93,7 +93,7 @@ def test_the_format_follows_the_ending(postil: Callable[..., Any], api: Api, tmp
 
 
 def test_a_dataset_is_a_folder_and_stays_as_it_is(
-    postil: Callable[..., Any], api: Api, tmp_path: Path
+    postil: Callable[..., Any], api: Client, tmp_path: Path
 ) -> None:
     name, out = labeled(api, "dataset"), tmp_path / "data set"
 
@@ -112,7 +112,7 @@ def test_a_dataset_is_a_folder_and_stays_as_it_is(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["data set", "data set.zip"]
 
 
-def test_spans_that_are_left_out_are_told_of(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
+def test_spans_that_are_left_out_are_told_of(postil: Callable[..., Any], api: Client, tmp_path: Path) -> None:
     api.create(name="spans", labels=["A", "B"], model="none", problem="spans")
     line = {"text": "one two", "spans": [[0, 7, "A"], [4, 7, "B"]]}
     api.add_labels("spans", [json.dumps(line).encode()], "jsonl")
@@ -129,7 +129,9 @@ def test_spans_that_are_left_out_are_told_of(postil: Callable[..., Any], api: Ap
     assert "choose jsonl, csv, parquet, hf or label-studio" in refused.err
 
 
-def test_an_adapter_is_a_folder(postil: Callable[..., Any], api: Api, stack: Stack, tmp_path: Path) -> None:
+def test_an_adapter_is_a_folder(
+    postil: Callable[..., Any], api: Client, stack: Stack, tmp_path: Path
+) -> None:
     campaign = api.create(name="trained", labels=["good", "bad"], model="none")["id"]
     files, database = Files(stack.settings.files), Database(stack.settings.database)
     with files.new(f"adapters/{campaign}/r1") as folder:

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from service.cli.client import Api
+from service.client import Client
 
 
-def test_every_kind_of_change(postil: Callable[..., Any], api: Api) -> None:
+def test_every_kind_of_change(postil: Callable[..., Any], api: Client) -> None:
     name = api.create(name="changing", labels=["good", "bad", "odd"], model="none")["name"]
 
     ran = [
@@ -30,7 +30,7 @@ def test_every_kind_of_change(postil: Callable[..., Any], api: Api) -> None:
     assert len(json.loads(postil("labels", "changes", name, "--json").out)["changes"]) == 4
 
 
-def test_what_came_of_it_is_told(postil: Callable[..., Any], api: Api) -> None:
+def test_what_came_of_it_is_told(postil: Callable[..., Any], api: Client) -> None:
     name = api.create(name="labeled", labels=["good", "bad"], model="none")["name"]
     lines = b'{"text": "one", "label": "good"}\n{"text": "two", "label": "bad"}'
     postil("labels", "add", name, "-", "--format", "jsonl", stdin=lines)
@@ -42,7 +42,7 @@ def test_what_came_of_it_is_told(postil: Callable[..., Any], api: Api) -> None:
     assert split == "fine split into fine, finer, 1 imported labels ended\n"
 
 
-def test_what_is_no_change(postil: Callable[..., Any], api: Api) -> None:
+def test_what_is_no_change(postil: Callable[..., Any], api: Client) -> None:
     name = api.create(name="unchanging", labels=["good", "bad"], model="none")["name"]
     for words, told in [
         ((), "name one change"),

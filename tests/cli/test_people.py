@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import update
 
-from service.cli.client import Api
+from service.client import Client
 from service.influence import Effect, Found
 from service.stack.stack import Stack
 from service.store import jobs
@@ -16,7 +16,7 @@ from service.store.schema import job
 from tests.filling import answer
 
 
-def test_who_answered_and_where_they_differ(postil: Callable[..., Any], api: Api, stack: Stack) -> None:
+def test_who_answered_and_where_they_differ(postil: Callable[..., Any], api: Client, stack: Stack) -> None:
     made = api.create(name="people", labels=["a", "b"], model="none")
     assert postil("annotators", "people").out == "Nobody answered yet.\n"
     assert postil("disagreements", "people").out == "No two people said different things of a text.\n"
@@ -43,7 +43,9 @@ def test_who_answered_and_where_they_differ(postil: Callable[..., Any], api: Api
     assert json.loads(postil("disagreements", "people", "--json").out)["total"] == 2
 
 
-def test_which_labels_hurt_is_shown_and_reviewed(postil: Callable[..., Any], api: Api, stack: Stack) -> None:
+def test_which_labels_hurt_is_shown_and_reviewed(
+    postil: Callable[..., Any], api: Client, stack: Stack
+) -> None:
     made = api.create(name="influence", labels=["a", "b"], model="none")
     none = postil("influence", "influence", "--last")
     assert (none.status, none.err.strip().endswith("`postil influence influence` works it out")) == (1, True)

@@ -10,16 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from service.cli.client import Api
 from service.cli.pool import counts, form_of
+from service.client import Client
 from service.errors import Invalid
 
 
-def campaign(api: Api, name: str) -> str:
+def campaign(api: Client, name: str) -> str:
     return api.create(name=name, labels=["good", "bad"], model="none")["name"]
 
 
-def test_a_jsonl_file_with_bad_lines(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
+def test_a_jsonl_file_with_bad_lines(postil: Callable[..., Any], api: Client, tmp_path: Path) -> None:
     name = campaign(api, "jsonl")
     file = tmp_path / "texts.jsonl"
     file.write_text('{"text": "one"}\n{"txt": 1}\n{"text": "two", "id": 2}\n{"text": "one"}\nnope\n')
@@ -33,7 +33,7 @@ def test_a_jsonl_file_with_bad_lines(postil: Callable[..., Any], api: Api, tmp_p
 
 
 def test_csv_by_suffix_and_standard_input_by_format(
-    postil: Callable[..., Any], api: Api, tmp_path: Path
+    postil: Callable[..., Any], api: Client, tmp_path: Path
 ) -> None:
     name = campaign(api, "csv")
     file = tmp_path / "texts.CSV"
@@ -46,7 +46,7 @@ def test_csv_by_suffix_and_standard_input_by_format(
     assert by_format.out == "received 1, added 1, rejected 0\n"
 
 
-def test_a_compressed_file(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
+def test_a_compressed_file(postil: Callable[..., Any], api: Client, tmp_path: Path) -> None:
     name = campaign(api, "compressed")
     file = tmp_path / "texts.csv.gz"
     file.write_bytes(gzip.compress(b"id,text\n1,alpha\n2,beta\n"))
@@ -56,7 +56,7 @@ def test_a_compressed_file(postil: Callable[..., Any], api: Api, tmp_path: Path)
     assert "cannot be read as gzip" in postil("pool", "add", name, str(file)).err
 
 
-def test_a_parquet_file(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
+def test_a_parquet_file(postil: Callable[..., Any], api: Client, tmp_path: Path) -> None:
     name = campaign(api, "parquet")
     pq.write_table(pa.table({"text": ["one", None], "label": ["good", None]}), tmp_path / "texts.parquet")
 
@@ -66,7 +66,7 @@ def test_a_parquet_file(postil: Callable[..., Any], api: Api, tmp_path: Path) ->
     assert ran.err == "  line 2: 'text' is missing: give the text as a string\n"
 
 
-def test_a_file_of_which_nothing_can_be_used_fails(postil: Callable[..., Any], api: Api) -> None:
+def test_a_file_of_which_nothing_can_be_used_fails(postil: Callable[..., Any], api: Client) -> None:
     name = campaign(api, "useless")
 
     rejected = postil("pool", "add", name, "-", "--format", "jsonl", "--json", stdin=b"nope\n")
@@ -77,7 +77,7 @@ def test_a_file_of_which_nothing_can_be_used_fails(postil: Callable[..., Any], a
     assert empty.status == 1
 
 
-def test_a_second_upload_of_the_same_file_is_no_failure(postil: Callable[..., Any], api: Api) -> None:
+def test_a_second_upload_of_the_same_file_is_no_failure(postil: Callable[..., Any], api: Client) -> None:
     name = campaign(api, "again")
     words = ("pool", "add", name, "-", "--format", "jsonl")
     postil(*words, stdin=b'{"text": "one", "id": "1"}\n')
@@ -87,7 +87,7 @@ def test_a_second_upload_of_the_same_file_is_no_failure(postil: Callable[..., An
     assert (ran.status, ran.out) == (0, "received 1, added 0, duplicates 1, rejected 0\n")
 
 
-def test_known_labels_and_a_test_set(postil: Callable[..., Any], api: Api) -> None:
+def test_known_labels_and_a_test_set(postil: Callable[..., Any], api: Client) -> None:
     name = campaign(api, "labeled")
     words = ("labels", "add", name, "-", "--format", "jsonl")
 
@@ -101,7 +101,7 @@ def test_known_labels_and_a_test_set(postil: Callable[..., Any], api: Api) -> No
     assert (status["labels"]["import"], status["test_examples"]) == (1, 1)
 
 
-def test_spans_that_are_known(postil: Callable[..., Any], api: Api) -> None:
+def test_spans_that_are_known(postil: Callable[..., Any], api: Client) -> None:
     name = api.create(name="known spans", labels=["PER"], model="none", problem="spans")["name"]
     body = b'{"text": "Bob left", "spans": [[0, 3, "PER"]]}\n{"text": "Eve", "label": "PER"}\n'
 
@@ -113,7 +113,7 @@ def test_spans_that_are_known(postil: Callable[..., Any], api: Api) -> None:
     )
 
 
-def test_files_that_cannot_be_sent(postil: Callable[..., Any], api: Api, tmp_path: Path) -> None:
+def test_files_that_cannot_be_sent(postil: Callable[..., Any], api: Client, tmp_path: Path) -> None:
     name = campaign(api, "unsent")
     (tmp_path / "texts.txt").write_text("one")
 
@@ -144,7 +144,7 @@ def test_a_receipt_tells_what_there_is_to_tell() -> None:
     )
 
 
-def test_an_import_has_to_be_allowed(postil: Callable[..., Any], api: Api) -> None:
+def test_an_import_has_to_be_allowed(postil: Callable[..., Any], api: Client) -> None:
     name = campaign(api, "imported")
     ran = postil("pool", "import", name, "/data/pool.jsonl")
     assert ran.status == 1

@@ -10,7 +10,7 @@ import pytest
 
 from service import doorbell
 from service.cli import predict
-from service.cli.client import Api
+from service.client import Client
 from service.stack.stack import Stack
 from tests.adapters import LABELS, leave, trained
 from tests.learner.conftest import build_encoder
@@ -19,7 +19,7 @@ from workers.encoder import Encoder
 from workers.scorer import Scorer
 
 
-def test_one_line_a_text(postil: Callable[..., Any], api: Api, stack: Stack, tmp_path: Path) -> None:
+def test_one_line_a_text(postil: Callable[..., Any], api: Client, stack: Stack, tmp_path: Path) -> None:
     encoder = Encoder.load(str(build_encoder(tmp_path / "tiny")))
     made = api.create(name="asked", labels=LABELS, model=encoder.name)
     context = Context(stack.settings)
@@ -45,7 +45,7 @@ def test_one_line_a_text(postil: Callable[..., Any], api: Api, stack: Stack, tmp
     ]
 
 
-def test_a_campaign_without_an_adapter(postil: Callable[..., Any], api: Api) -> None:
+def test_a_campaign_without_an_adapter(postil: Callable[..., Any], api: Client) -> None:
     api.create(name="unasked", labels=["a", "b"], model="none")
 
     told = postil("predict", "unasked", "fog")

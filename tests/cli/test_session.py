@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.cli.client import Unreachable
 from service.cli.opening import free_name
 from service.cli.session import embedded, line, patiently
+from service.client import Unreachable
 from service.demo.summary import RoundResult
 from service.settings import Settings
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.cli.signs import signs
-from service.cli.views import Curve, Extent, Group, Weak
+from service.client.views import Curve, Extent, Group, Weak
 
 
 def curve(saved: Extent | None = None, extrapolated: bool = False, **stopping: Any) -> Curve:

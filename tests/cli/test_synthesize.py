@@ -4,15 +4,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from service.cli.client import Api
 from service.cli.synthesize import lines
+from service.client import Client
 from service.files import Files
 from service.stack.stack import Stack
 from service.store.database import Database
 from tests.filling import synthesise
 
 
-def test_they_are_listed_and_taken_back(postil: Callable[..., Any], api: Api, stack: Stack) -> None:
+def test_they_are_listed_and_taken_back(postil: Callable[..., Any], api: Client, stack: Stack) -> None:
     made = api.create(name="synthetic", labels=["a", "b"], model="none")
     early = postil("synthesize", "synthetic", "--perturb")
     assert early.status == 1

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from service.cli.client import Api
+from service.client import Client
 
 
-def test_a_token_is_issued_used_and_revoked(postil: Callable[..., Any], api: Api) -> None:
+def test_a_token_is_issued_used_and_revoked(postil: Callable[..., Any], api: Client) -> None:
     api.create(name="tokens", labels=["a", "b"], model="none")
     api.create(name="hidden", labels=["a", "b"], model="none")
 

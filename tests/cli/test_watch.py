@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from service.cli.client import Api, Unreachable
+from service.client import Client, Unreachable
 from service.stack.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_once_shows_it_as_it_is(postil: Callable[..., Any], api: Api) -> None:
+def test_once_shows_it_as_it_is(postil: Callable[..., Any], api: Client) -> None:
     api.create(name="once", labels=["a", "b"], model="none")
     api.change("once", paused=True)
 
@@ -30,7 +30,7 @@ def test_once_shows_it_as_it_is(postil: Callable[..., Any], api: Api) -> None:
     ]
 
 
-def test_a_curve_without_rounds(postil: Callable[..., Any], api: Api) -> None:
+def test_a_curve_without_rounds(postil: Callable[..., Any], api: Client) -> None:
     api.create(name="flat", labels=["a", "b"], model="none")
 
     assert postil("curve", "flat").out.startswith("There is no round yet")
@@ -44,7 +44,9 @@ def test_a_curve_without_rounds(postil: Callable[..., Any], api: Api) -> None:
     assert json.loads(postil("curve", "flat", "--groups", "--json").out)["domains"] == []
 
 
-def test_an_api_that_dies_is_waited_for_and_nothing_is_missed_or_told_twice(api: Api, stack: Stack) -> None:
+def test_an_api_that_dies_is_waited_for_and_nothing_is_missed_or_told_twice(
+    api: Client, stack: Stack
+) -> None:
     api.create(name="outage", labels=["a", "b"], model="none")
     rest = {name: value for name, value in os.environ.items() if not name.startswith("POSTIL_")}
     watching = subprocess.Popen(

@@ -1,6 +1,6 @@
 """Server-sent events out of bytes."""
 
-from service.cli.events import Event, read
+from service.client.events import Event, read
 
 RECORDED = (
     ": ping\n\n"

@@ -424,3 +424,43 @@ class Synthesis(TypedDict):
     checked: dict[str, Any] | None
     examples: list[dict[str, Any]]
     job: Job | None
+
+
+class Strategy(TypedDict):
+    name: str
+    summary: str
+
+
+class Task(TypedDict):
+    task: int | None
+    url: str | None
+    id: str
+    """Of the example, as it was sent."""
+    text: str
+    role: str
+    strategy: str
+    score: float
+    reason: str
+    place: int
+    state: str
+
+
+class Shard(TypedDict):
+    number: int
+    kind: str
+    state: str
+    rows: int
+    encoded: bool
+
+
+class Upload(TypedDict):
+    id: int
+    kind: str
+    state: str
+    receipt: Receipt | None
+
+
+class Pool(TypedDict):
+    examples: int
+    shards: list[Shard]
+    uploads: list[Upload]

@@ -1,17 +1,19 @@
-"""The API over HTTP, as the command line and the demo use it."""
+"""The API over HTTP, a method for each thing that one may ask of it."""
 
 import json
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import quote, urlsplit
 
 import httpx
 
-from service.cli import events
-from service.cli.events import Event
-from service.cli.views import (
+from service.client import archives, events
+from service.client.events import Event
+from service.client.views import (
     Asked,
     AuditView,
     Campaign,
@@ -26,14 +28,18 @@ from service.cli.views import (
     LabelChanges,
     LogEvent,
     People,
+    Pool,
     Predictions,
     Receipt,
     Reviewed,
     Round,
+    Strategy,
     Synthesis,
+    Task,
     Token,
 )
 from service.errors import Conflict, Forbidden, Invalid, NotFound, PostilError, Unauthorized
+from service.pool import forms
 from service.pool.forms import Form
 from service.settings import Settings
 
@@ -47,13 +53,15 @@ COUNTED = "x-postil-"
 AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 SILENCE_S = 60.0
 """An event stream that says nothing for so long, not even a ping, is taken for dead."""
+CHUNK_BYTES = 1 << 18
+LOOK_S = 1.0
 
 
 class Unreachable(PostilError):
     """The API did not answer, or broke off."""
 
 
-class Api:
+class Client:
     """One installation's API.
 
     Every method raises Unreachable where nothing answers; Unauthorized, Forbidden, NotFound, Conflict, Invalid or
@@ -71,6 +79,11 @@ class Api:
             timeout=httpx.Timeout(30.0, connect=5.0),
             trust_env=not local,  # a proxy cannot reach this machine's own address
         )
+
+    @classmethod
+    def here(cls) -> Self:
+        """The API that this process' environment names: POSTIL_URL, POSTIL_TOKEN or the file in POSTIL_DATA."""
+        return cls.of(Settings.read())
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -108,6 +121,18 @@ class Api:
     def delete(self, campaign: str) -> None:
         self._send("DELETE", _path(campaign))
 
+    def strategies(self) -> list[Strategy]:
+        return cast(list[Strategy], self._get("/v1/strategies")["strategies"])
+
+    def add_examples(self, campaign: str, examples: Iterable[Mapping[str, Any]]) -> Receipt:
+        """Add texts to the pool, as they come: mappings with `text`, and `id`, `domain`, `meta`, or what is known."""
+        return self.add_pool(campaign, _lines(examples), "jsonl")
+
+    def add_file(self, campaign: str, path: str | Path) -> Receipt:
+        """Add the texts of a JSONL, CSV or Parquet file by its name, plain or compressed; raises Invalid."""
+        form, encoding, chunks = _file(path)
+        return self.add_pool(campaign, chunks, form, encoding)
+
     def add_pool(
         self, campaign: str, chunks: Iterable[bytes], form: Form, encoding: str = "identity"
     ) -> Receipt:
@@ -132,6 +157,10 @@ class Api:
         path = f"{_path(campaign)}/labels?set={'test' if test else 'train'}"
         return self._upload(path, chunks, form, encoding)
 
+    def add_known(self, campaign: str, labels: Iterable[Mapping[str, Any]], test: bool = False) -> Receipt:
+        """Known labels, or the test set, of mappings with `label`, `labels` or `spans`, and `text` or `id`."""
+        return self.add_labels(campaign, _lines(labels), "jsonl", test=test)
+
     def change_labels(self, campaign: str, **change: Any) -> LabelChange:
         """Fields as in `service.http.schemas.LabelChangeBody`."""
         return cast(LabelChange, self._send("POST", f"{_path(campaign)}/labels/changes", json=change).json())
@@ -144,6 +173,24 @@ class Api:
 
     def begin_round(self, campaign: str) -> Asked:
         return cast(Asked, self._send("POST", f"{_path(campaign)}/rounds").json())
+
+    def wait(self, campaign: str, number: int, seconds: float = 3600.0) -> Round:
+        """Round `number`, once it has ordered the queue.
+
+        Raises PostilError where it fails, Unreachable where it takes longer than `seconds`.
+        """
+        until = time.monotonic() + seconds
+        while True:
+            found = next((one for one in self.rounds(campaign) if one["number"] == number), None)
+            if found is not None and found["state"] == "failed":
+                raise PostilError(f"round {number} failed: {found['error']}; see the log of the GPU worker")
+            if found is not None and found["ranked_at"] is not None:
+                return found
+            if time.monotonic() > until:
+                raise Unreachable(
+                    f"round {number} did not end within {seconds:.0f} s: see the campaign's jobs"
+                )
+            time.sleep(LOOK_S)
 
     def curve(self, campaign: str) -> Curve:
         return cast(Curve, self._get(f"{_path(campaign)}/curve"))
@@ -202,6 +249,14 @@ class Api:
         """The least sure ones first, at most `limit`."""
         return cast(Disagreements, self._get(f"{_path(campaign)}/disagreements?limit={limit}"))
 
+    def queue(self, campaign: str, limit: int = 100) -> list[Task]:
+        """The first `limit` tasks, in the order in which they will be served."""
+        return cast(list[Task], self._get(f"{_path(campaign)}/queue?limit={limit}")["tasks"])
+
+    def pool(self, campaign: str) -> Pool:
+        """Shards and uploads."""
+        return cast(Pool, self._get(f"{_path(campaign)}/pool"))
+
     def jobs(self, campaign: str) -> list[Job]:
         """Those that are not finished."""
         return cast(list[Job], self._get(f"{_path(campaign)}/jobs")["jobs"])
@@ -236,6 +291,22 @@ class Api:
                 if name.startswith(COUNTED)
             }
             yield response.iter_bytes(), told
+
+    def records(self, campaign: str, what: str = "labels", **more: float) -> Iterator[dict[str, Any]]:
+        """The objects of an export, as they come: `labels`, `annotations`, `pool` or `auto-labels`."""
+        with self.export(campaign, what, "jsonl", **more) as (chunks, _):
+            held = b""
+            for chunk in chunks:
+                *whole, held = (held + chunk).split(b"\n")
+                yield from (json.loads(line) for line in whole if line)
+            if held:
+                yield json.loads(held)
+
+    def save_adapter(self, campaign: str, number: int, folder: str | Path) -> None:
+        """Make a folder of one round's adapter, in PEFT's format; raises Conflict where it is there already."""
+        archives.absent(Path(folder))
+        with self.adapter(campaign, number) as chunks:
+            archives.unpack(chunks, Path(folder))
 
     @contextmanager
     def adapter(self, campaign: str, number: int) -> Iterator[Iterator[bytes]]:
@@ -310,6 +381,28 @@ class Api:
         if status in AWAY:
             raise Unreachable(f"{self.url} is not ready: {words}")
         raise PostilError(f"{words} (status {status} from {self.url}): see the API's log")
+
+
+def _lines(objects: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    for one in objects:
+        yield json.dumps(one, ensure_ascii=False).encode() + b"\n"
+
+
+def _file(path: str | Path) -> tuple[Form, str, Iterator[bytes]]:
+    """(form, encoding, bytes) of a file; raises Invalid where its name does not say, or it cannot be read."""
+    form = forms.form_of(str(path))
+    if form is None:
+        raise Invalid(f"{path}: neither .jsonl, .ndjson, .csv nor .parquet", "path")
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 - closed by the one who reads it
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}", "path") from None
+
+    def chunks() -> Iterator[bytes]:
+        with file:
+            yield from iter(lambda: file.read(CHUNK_BYTES), b"")
+
+    return form, forms.encoding_of(str(path)), chunks()
 
 
 def _path(campaign: str) -> str:
