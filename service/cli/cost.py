@@ -6,6 +6,7 @@ import typer
 
 from service.cli import output
 from service.cli.connect import connect
+from service.cli.names import Name
 from service.cli.output import AsJson, print_json
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from service.client.views import Amount, Cost, Forecast, Interval, Prices, Range
 
 ALL = 100_000
-
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 
 
 def cost(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.cli.connect import connect
+from service.cli.names import Name
 from service.cli.output import AsJson, print_json
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ SHOWN = 70
 
 
 def predict(
-    campaign: Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")],
+    campaign: Name,
     texts: Annotated[list[str], typer.Argument(help="Texts, or - for one a line from standard input.")],
     json: AsJson = False,
 ) -> None:

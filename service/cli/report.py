@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.cli.connect import connect
+from service.cli.names import Name
 from service.errors import NotFound
 
 if TYPE_CHECKING:
     from service.client import Client
-
-Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id.")]
 
 
 def report(
