@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -41,6 +41,9 @@ ASKS = {
     "spans": "finds labeled stretches of a text",
 }
 
+Form = Literal["adapter", "merged", "onnx"]
+"""PEFT's own format, and what `workers.handover` makes of it."""
+
 _OPEN = """\
 import json, pathlib, torch
 from peft import PeftModel
@@ -53,34 +56,82 @@ base = card["lineage"]["base"]["model"]
 tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModel.from_pretrained(base)
 model = PeftModel.from_pretrained(model, folder).eval()
 """
-_TEXTS = """\
+_OPEN_MERGED = """\
+import json, pathlib, torch
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoTokenizer
+
+folder, texts = pathlib.Path("merged"), ["The first text.", "And another one."]
+card, head = json.loads((folder / "postil.json").read_text("utf-8")), load_file(folder / "head.safetensors")
+tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+"""
+_READ = """\
 batch = tokenizer(texts, truncation=True, max_length=card["max_length"], padding=True, return_tensors="pt")
 mask = batch["attention_mask"].unsqueeze(2)
 mean = lambda states: torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=1)
+"""
+_TWICE = """\
 embed = torch.no_grad()(lambda: mean(model(**batch).last_hidden_state))
 adapted = embed()
 with model.disable_adapter():
     both = torch.cat([adapted, embed()], dim=1)
+"""
+_TWICE_MERGED = """\
+plain = AutoModel.from_pretrained(card["lineage"]["base"]["model"]).eval()
+with torch.no_grad():
+    both = torch.cat([mean(each(**batch).last_hidden_state) for each in (model, plain)], dim=1)
+"""
+_ONNX = """\
+import json, pathlib
+from onnxruntime import InferenceSession
+from transformers import AutoTokenizer
+
+folder, texts = pathlib.Path("onnx"), ["The first text.", "And another one."]
+card, tokenizer = json.loads((folder / "postil.json").read_text("utf-8")), AutoTokenizer.from_pretrained(folder)
+session = InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+batch = tokenizer(texts, truncation=True, max_length=card["max_length"], padding=True, return_tensors="np")
+p = session.run(None, {name: batch[name] for name in ("input_ids", "attention_mask")})[0]
+"""
+_ONNX_SPANS = """\
+import json, pathlib, torch
+from onnxruntime import InferenceSession
+from transformers import AutoTokenizer
+
+folder, texts = pathlib.Path("onnx"), ["The first text.", "And another one."]
+card, tokenizer = json.loads((folder / "postil.json").read_text("utf-8")), AutoTokenizer.from_pretrained(folder)
+session = InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+batch = tokenizer(texts, truncation=True, max_length=card["max_length"], padding=True, return_tensors="np",
+                  return_offsets_mapping=True)
+places, tags, never = batch.pop("offset_mapping").tolist(), card["tags"], float("-inf")
+logits = torch.tensor(session.run(None, {name: batch[name] for name in ("input_ids", "attention_mask")})[0]).log()
+"""
+_LOGITS = """\
 logits = card["scale"] * (both @ head["weight"].T + head["bias"]) / card["temperature"]
 """
 _SINGLE = """\
 p = logits.softmax(dim=1)
-found = [card["labels"][best] for best in p.argmax(dim=1)]
+"""
+_BEST = """\
+found = [card["labels"][best] for best in p.argmax(1)]
 print(found)
 """
 _MULTI = """\
 p = logits.sigmoid()
+"""
+_DECIDED = """\
 at = card["thresholds"]
 found = [[name for name, one, least in zip(card["labels"], row, at) if one >= least] for row in p.tolist()]
 print(found)
 """
-_SPANS = """\
+_TAGS = """\
 batch = tokenizer(texts, truncation=True, max_length=card["max_length"], padding=True, return_tensors="pt",
                   return_offsets_mapping=True)
 places, tags, never = batch.pop("offset_mapping").tolist(), card["tags"], float("-inf")
 with torch.no_grad():
     states = torch.nn.functional.normalize(model(**batch).last_hidden_state, dim=2)
 logits = card["scale"] * (states @ head["weight"].T + head["bias"]) / card["temperature"]
+"""
+_SPANS = """\
 # Which tag (column) may follow which (row): from word to word, and within one.
 free = torch.tensor([[0 if t[0] != "I" or t[2:] == b[2:] else never for t in tags] for b in tags])
 tied = torch.tensor([[0 if t == b == "O" or t[0] == "I" and t[2:] == b[2:] else never for t in tags] for b in tags])
@@ -114,10 +165,31 @@ print(found)
 """
 
 
-def use(problem: str) -> str:
-    """Python that asks an adapter in the folder `adapter`, by transformers, peft and safetensors alone."""
-    ends = {"single_label": _TEXTS + _SINGLE, "multi_label": _TEXTS + _MULTI, "spans": _SPANS}
-    return _OPEN + ends[problem]
+def use(problem: str, form: Form = "adapter") -> str:
+    """Python that asks an adapter in a folder which is named as its form is, without this project."""
+    if problem == "spans":
+        opens = {"adapter": _OPEN + _TAGS, "merged": _OPEN_MERGED + _TAGS, "onnx": _ONNX_SPANS}
+        return opens[form] + _SPANS
+    made, found = (_SINGLE, _BEST) if problem == "single_label" else (_MULTI, _DECIDED)
+    opens = {"adapter": _OPEN + _READ + _TWICE, "merged": _OPEN_MERGED + _READ + _TWICE_MERGED, "onnx": _ONNX}
+    return opens[form] + ("" if form == "onnx" else _LOGITS + made) + found
+
+
+def of_form(card: str, problem: str, form: Form) -> str:
+    """An adapter's card as that of another form of it."""
+    libraries = {"adapter": "peft", "merged": "transformers", "onnx": "onnx"}
+    return (
+        card.replace(use(problem), use(problem, form))
+        .replace("library_name: peft\n", f"library_name: {libraries[form]}\n", 1)
+        .replace(_ENOUGH["adapter"], _ENOUGH[form])
+    )
+
+
+_ENOUGH: dict[Form, str] = {
+    "adapter": "transformers, peft and safetensors are enough; `adapter` is this folder.",
+    "merged": "transformers and safetensors are enough; `merged` is this folder: the encoder has LoRA in its weights.",
+    "onnx": "onnxruntime and a tokenizer are enough; `onnx` is this folder. What was checked stands in `postil.json`.",
+}
 
 
 @dataclass(frozen=True)
@@ -415,14 +487,10 @@ def _language(audit: Audit | None) -> str:
 
 
 def _how(about: Known) -> str:
-    return (
-        "## Use\n\ntransformers, peft and safetensors are enough; `adapter` is this folder.\n\n"
-        f"```python\n{use(about.campaign.problem)}```\n"
-        + (
-            ""
-            if about.campaign.problem == "spans"
-            else "\nThe head reads a text twice, with LoRA and without: it takes two passes of the encoder.\n"
-        )
+    return f"## Use\n\n{_ENOUGH['adapter']}\n\n```python\n{use(about.campaign.problem)}```\n" + (
+        ""
+        if about.campaign.problem == "spans"
+        else "\nThe head reads a text twice, with LoRA and without: it takes two passes of the encoder.\n"
     )
 
 

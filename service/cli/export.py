@@ -84,11 +84,26 @@ def adapter(
     activate: Annotated[
         bool, typer.Option("--activate", help="Have it choose and pre-annotate, in the newest one's place.")
     ] = False,
+    merged: Annotated[
+        bool,
+        typer.Option(
+            "--merged", help="Merged into its base model. It needs postil[worker] and the base model."
+        ),
+    ] = False,
+    onnx: Annotated[
+        bool,
+        typer.Option("--onnx", help="As an ONNX graph. It needs postil[worker,onnx] and the base model."),
+    ] = False,
 ) -> None:
     """Fetch a round's adapter, in PEFT's format, with its classifier and a model card; or make it the active one."""
     from service.client import archives
     from service.errors import Invalid
 
+    if merged and onnx:
+        raise Invalid("--merged and --onnx are two folders: ask for one after the other", "--onnx")
+    form = "merged" if merged else "onnx" if onnx else None
+    if form is not None and out is None:
+        raise Invalid(f"--{form} needs a folder to make: name it with --out", "--out")
     if out is None and not activate:
         raise Invalid("nothing to do: name a folder with --out, or give --activate", "--out")
     if out is not None:
@@ -96,7 +111,11 @@ def adapter(
     with connect() as api:
         if out is not None:
             with api.adapter(campaign, number) as chunks, _progress() as bar:
-                archives.unpack(_told(chunks, bar, f"fetching the adapter of round {number}"), out)
+                told = _told(chunks, bar, f"fetching the adapter of round {number}")
+                if form is None:
+                    archives.unpack(told, out)
+                else:
+                    _make(told, out, form)
             _print_names(out)
         if activate:
             api.change(campaign, adapter=number)
@@ -117,6 +136,28 @@ def _write(chunks: Iterator[bytes], path: Path) -> None:
     finally:
         draft.unlink(missing_ok=True)
     print(f"{path}: {path.stat().st_size:,} bytes", file=sys.stderr)
+
+
+def _make(chunks: Iterator[bytes], out: Path, form: str) -> None:
+    """Another form of an adapter: a folder that is there whole or not at all."""
+    import tempfile
+
+    from service.cli import plugins
+    from service.client import archives
+    from service.errors import Invalid
+
+    make = plugins.form(form)
+    try:
+        passing = tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.absolute().parent)
+    except OSError as error:
+        raise Invalid(f"{out} cannot be made: {error.strerror}", "--out") from None
+    with passing as folder:
+        fetched, made = Path(folder, "fetched"), Path(folder, "made")
+        archives.unpack(chunks, fetched)
+        print(f"making {out}, which may take a minute", file=sys.stderr)
+        made.mkdir()
+        print(make(fetched, made), file=sys.stderr)
+        os.rename(made, out)
 
 
 def _print_names(folder: Path) -> None:

@@ -10,13 +10,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from service import predictions
+from service import model_card, predictions
 from service.cli.export import named_by
 from service.client import Client
 from service.files import Files
 from service.stack.stack import Stack
 from service.store import rounds
 from service.store.database import Database
+from tests.learner.conftest import build_encoder
+from workers import adapter, tagger
+from workers.encoder import Encoder
 
 
 def labeled(api: Client, name: str) -> str:
@@ -161,3 +164,38 @@ def test_an_adapter_is_a_folder(
     assert (active.status, active.err.startswith("The adapter of round 1 is active")) == (0, True)
     assert api.campaign("trained").get("adapter") == 1
     assert postil("adapter", "trained", "1").err.startswith("error: nothing to do")
+
+
+def test_an_adapter_is_merged_on_the_way(
+    postil: Callable[..., Any], api: Client, stack: Stack, tmp_path: Path
+) -> None:
+    model = build_encoder(tmp_path / "model")
+    campaign = api.create(name="handed", labels=["a"], problem="spans", model=str(model))["id"]
+    files, database = Files(stack.settings.files), Database(stack.settings.database)
+    fitted = tagger.fit(Encoder.load(str(model)), ["one"], [[]], np.ones(1, np.float32), 1, 0)
+    with files.new(f"adapters/{campaign}/r1") as folder:
+        adapter.save(fitted, folder, ["a"], {}, {})
+    with files.new(f"predictions/{campaign}/r1") as folder:
+        nothing = predictions.Spans(np.empty((0, 4), np.int32), np.empty(0, np.float32))
+        predictions.write(folder, [], {predictions.ADAPTER: nothing})
+    with database.transaction() as connection:
+        rounds.start(connection, campaign, 1, label_version=0, labels=0, shards=[], strategy="margin", seed=0)
+        named = {"adapter": f"adapters/{campaign}/r1", "predictions": f"predictions/{campaign}/r1"}
+        rounds.change(connection, campaign, 1, metrics={"trained_on": 5}, train_seconds=1.0, **named)
+    database.close()
+    out = tmp_path / "merged"
+
+    ran = postil("adapter", "handed", "1", "--merged", "--out", str(out))
+
+    assert (ran.status, ran.err.splitlines()[1][:40]) == (0, "The base model is not needed beside it. ")
+    assert {"README.md", "head.safetensors", "model.safetensors"} < {one.name for one in out.iterdir()}
+    assert model_card.use("spans", "merged") in (out / "README.md").read_text()
+    (model / "model.safetensors").unlink()
+    gone = postil("adapter", "handed", "1", "--merged", "--out", str(tmp_path / "gone"))
+    assert (gone.status, "cannot be loaded" in gone.err) == (1, True)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["merged", "model"]
+    for words, said in (
+        (("--merged",), "error: --merged needs a folder to make"),
+        (("--merged", "--onnx", "--out", "x"), "error: --merged and --onnx are two folders"),
+    ):
+        assert postil("adapter", "handed", "1", *words).err.startswith(said)

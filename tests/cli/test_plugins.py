@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from service.cli import plugins
+from service.errors import PostilError
 
 
 @pytest.fixture
@@ -77,3 +78,14 @@ def test_the_rest_of_the_command_line_still_works(package: Path, postil_alone: C
 
     assert (ran.status, ran.out) == (0, "la la\n")
     assert "the verb `sorry`" in ran.err
+
+
+def test_forms_of_adapters_join_too(package: Path) -> None:
+    info = package / "strange-1.5.dist-info" / "entry_points.txt"
+    info.write_text("[postil.adapters]\nhum = strange_verbs:hum\nlost = strange_nowhere:hum\n")
+
+    assert plugins.form("hum").__doc__ == "Hum a tune."
+    with pytest.raises(PostilError, match="--lost needs strange_nowhere: pip install 'postil\\[worker\\]'"):
+        plugins.form("lost")
+    with pytest.raises(PostilError, match="--origami is not known here"):
+        plugins.form("origami")
