@@ -55,8 +55,7 @@ def export(
                 sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
         elif unpacked:
-            with _progress() as bar:
-                archives.unpack(_told(chunks, bar, "fetching the dataset"), Path(out), archives.unzip)
+            _unpack(chunks, Path(out), zipped=True)
             _print_names(Path(out))
         else:
             _write(chunks, Path(out))
@@ -110,12 +109,11 @@ def adapter(
         archives.absent(out)
     with connect() as api:
         if out is not None:
-            with api.adapter(campaign, number) as chunks, _progress() as bar:
-                told = _told(chunks, bar, f"fetching the adapter of round {number}")
+            with api.adapter(campaign, number) as chunks:
                 if form is None:
-                    archives.unpack(told, out)
+                    _unpack(chunks, out)
                 else:
-                    _make(told, out, form)
+                    _make(chunks, out, form)
             _print_names(out)
         if activate:
             api.change(campaign, adapter=number)
@@ -138,12 +136,20 @@ def _write(chunks: Iterator[bytes], path: Path) -> None:
     print(f"{path}: {path.stat().st_size:,} bytes", file=sys.stderr)
 
 
+def _unpack(chunks: Iterator[bytes], out: Path, zipped: bool = False) -> None:
+    from service.client import archives
+
+    with _progress() as bar:
+        archives.unpack(
+            _told(chunks, bar, f"fetching {out}"), out, archives.unzip if zipped else archives.untar
+        )
+
+
 def _make(chunks: Iterator[bytes], out: Path, form: str) -> None:
     """Another form of an adapter: a folder that is there whole or not at all."""
     import tempfile
 
     from service.cli import plugins
-    from service.client import archives
     from service.errors import Invalid
 
     make = plugins.form(form)
@@ -153,7 +159,7 @@ def _make(chunks: Iterator[bytes], out: Path, form: str) -> None:
         raise Invalid(f"{out} cannot be made: {error.strerror}", "--out") from None
     with passing as folder:
         fetched, made = Path(folder, "fetched"), Path(folder, "made")
-        archives.unpack(chunks, fetched)
+        _unpack(chunks, fetched)
         print(f"making {out}, which may take a minute", file=sys.stderr)
         made.mkdir()
         print(make(fetched, made), file=sys.stderr)
