@@ -12,7 +12,7 @@ from service.pool import shards
 from service.records import Place
 from service.store.schema import alias, staged
 
-PAGE = 5_000
+PAGE = 2_000
 """Rows of an export that are in memory at a time."""
 
 

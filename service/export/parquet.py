@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet as pq
 
@@ -79,14 +78,18 @@ def write(sink: Any, problem: str, columns: Sequence[Column], pages: Pages) -> I
 
 
 def _groups(columns: Sequence[Column], pages: Pages) -> Iterator[bytes]:
-    """JSON Lines of a row group each."""
+    """JSON Lines of a row group each: objects of any shape as text, times as microseconds."""
     shapeless = [column.name for column in columns if column.kind == "json"]
+    times = [column.name for column in columns if column.kind == "time"]
     encoder = msgspec.json.Encoder()
     lines, rows = bytearray(), 0
     for page in pages:
         for row in page:
-            as_text = {name: _text(encoder, row[name]) for name in shapeless}
-            lines += encoder.encode(row | as_text) + b"\n"
+            changed = {
+                name: None if row[name] is None else encoder.encode(row[name]).decode() for name in shapeless
+            }
+            changed |= {name: None if row[name] is None else round(row[name] * 1e6) for name in times}
+            lines += encoder.encode(row | changed) + b"\n"
             rows += 1
             if rows == GROUP_ROWS or len(lines) >= GROUP_BYTES:
                 yield bytes(lines)
@@ -95,22 +98,12 @@ def _groups(columns: Sequence[Column], pages: Pages) -> Iterator[bytes]:
         yield bytes(lines)
 
 
-def _text(encoder: msgspec.json.Encoder, value: Any) -> str | None:
-    return None if value is None else encoder.encode(value).decode()
-
-
 def _table(lines: bytes, wanted: pa.Schema) -> pa.Table:
-    # By way of JSON, since pyarrow's conversion of Python's lists loads pandas (see service.pool.strings).
-    times = [at for at, field in enumerate(wanted) if field.type == _TIME]
-    told = wanted
-    for at in times:
-        told = told.set(at, wanted.field(at).with_type(pa.float64()))
+    # By way of JSON, since pyarrow's conversion of Python's values loads pandas (see service.pool.strings).
+    told = pa.schema([(one.name, pa.int64() if one.type == _TIME else one.type) for one in wanted])
     table = pyarrow.json.read_json(
         pa.BufferReader(lines),
         pyarrow.json.ReadOptions(use_threads=False, block_size=len(lines)),
         pyarrow.json.ParseOptions(explicit_schema=told, unexpected_field_behavior="error"),
     )
-    for at in times:
-        micros = pc.round(pc.multiply(table.column(at), 1e6)).cast(pa.int64())
-        table = table.set_column(at, wanted.field(at), micros.cast(pa.timestamp("us")).cast(_TIME))
-    return table
+    return table.cast(wanted)

@@ -125,8 +125,8 @@ def test_long_texts_make_smaller_groups(monkeypatch: pytest.MonkeyPatch) -> None
 def test_writing_loads_no_pandas() -> None:
     code = (
         "import sys\nfrom service.export import columns, parquet\n"
-        "of = columns.of('pool', 'single_label')\n"
-        "rows = [dict.fromkeys((one.name for one in of)) | {'ids': ['a'], 'text': 'b'}]\n"
+        "of = columns.of('labels', 'single_label')\n"
+        "rows = [dict.fromkeys((one.name for one in of)) | {'ids': ['a'], 'text': 'b', 'made_at': 1.5}]\n"
         "print(len(b''.join(parquet.stream('single_label', of, [rows]))), 'pandas' in sys.modules)"
     )
     done = subprocess.run(

@@ -17,7 +17,11 @@ def test_label_studio_takes_its_json_as_it_is(served: Served, kind: str, label_s
     """Given answers, a skip and a label that was imported, then Label Studio has them all after an import: who said
     what in how many seconds; only when is lost, since it dates what it imports itself."""
     c = answered(served, kind)
-    with Client(label_studio.url, label_studio.token) as client:
+    headers = {"Authorization": f"Token {label_studio.token}"}
+    with (
+        Client(label_studio.url, label_studio.token) as client,
+        httpx.Client(base_url=label_studio.url, headers=headers, timeout=60) as studio,
+    ):
         me = client.user().id
         page = problem(kind, LABELS[kind])
         project = client.ensure_project(f"imports {kind}", page.label_config(), "", f"import:{c}")
@@ -31,19 +35,14 @@ def test_label_studio_takes_its_json_as_it_is(served: Served, kind: str, label_s
         sent[1]["annotations"].append(
             {"result": [], "was_cancelled": True, "ground_truth": False, "lead_time": 1.5}
         )
-        answer_ = httpx.post(
-            f"{label_studio.url}/api/projects/{project}/import?return_task_ids=true",
-            json=sent,
-            headers={"Authorization": f"Token {label_studio.token}"},
-            timeout=60,
-        )
-        assert answer_.status_code == 201, answer_.text
-        got = httpx.get(
-            f"{label_studio.url}/api/projects/{project}/export?exportType=JSON",
-            headers={"Authorization": f"Token {label_studio.token}"},
-            timeout=60,
-        ).json()
+        path = f"/api/projects/{project}"
+        taken = studio.post(f"{path}/import", json=sent)
+        stranger = {"data": {"text": "one"}, "annotations": [{"result": [], "completed_by": 10**6}]}
+        refused = studio.post(f"{path}/import", json=[stranger])
+        got = studio.get(f"{path}/export?exportType=JSON").json()
 
+    assert taken.status_code == 201, taken.text
+    assert (refused.status_code, "completed_by=1000000" in refused.text) == (400, True)
     by_text = {task["data"]["text"]: task for task in got}
     assert len(got) == len(sent) == 3
     for task in sent:
