@@ -19,6 +19,8 @@ SHORT = 64
 GRAIN = 256
 """Products are made of a multiple of so many tokens. oneDNN compiles each shape that it meets for the first time, for
 10 to 30 ms, many times what the product takes: without this nearly every batch has a shape of its own."""
+FEW = 32
+"""The same below GRAIN, where somebody waits for one text: a handful of shapes, each met once."""
 
 
 def fits(model: nn.Module) -> bool:
@@ -128,7 +130,7 @@ class Bert:
         n, longest = ids.shape
         # Only attention sees padding; all else is done for tokens alone.
         at = mask.flatten().nonzero()[:, 0]
-        filling = (0, 0, 0, -len(at) % GRAIN)
+        filling = (0, 0, 0, -len(at) % (GRAIN if len(at) > GRAIN else FEW))
         x = self.norm(embedding(ids.flatten()[at], self.words) + self.places[at % longest])
         x = pad(x, filling)
         # Added to scores: nothing to a token, so much to padding that its part in the softmax is zero.

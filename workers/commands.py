@@ -26,10 +26,14 @@ def worker(
             "POSTIL_REDIS_URL",
         )
     try:
-        from workers import resident, scorer
+        if queue == "predict":
+            from workers import scorer  # alone: an idle one is to take little memory
+
+            return scorer.run(settings)
+        from workers import resident
     except ModuleNotFoundError as error:
         raise PostilError(f"a worker needs {error.name}: pip install 'postil[worker]'") from None
-    scorer.run(settings) if queue == "predict" else resident.run(settings, queue)
+    resident.run(settings, queue)
 
 
 def simulate(

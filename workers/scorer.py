@@ -1,7 +1,8 @@
 """The resident scorer: a worker that says at any time what a campaign's adapter makes of a text, beside all training.
 
-One thread on the CPU, whatever GPUs there are. Nothing is loaded before somebody asks; then base models stay, and the
-last few adapters, merged and ready to score. Who asks for little goes first: a long request is done in slices.
+One thread on the CPU, whatever GPUs there are. Nothing is loaded before somebody asks (86 MiB; 785 with
+all-MiniLM-L6-v2); then base models stay, and the last few adapters, merged and ready to score. Who asks for little goes
+first: a long request is done in slices.
 """
 
 import logging

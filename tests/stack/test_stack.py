@@ -20,7 +20,7 @@ from service.settings import Settings
 from service.stack.label_studio import environment
 from service.stack.ports import LOOPBACK, free_port
 from service.stack.processes import Status
-from service.stack.stack import Stack
+from service.stack.stack import WORKERS, Stack
 
 
 @pytest.fixture
@@ -88,11 +88,12 @@ def test_a_foreign_label_studio_needs_a_token(foreign: Settings) -> None:
 def test_every_process_is_told_where_the_others_are(tmp_settings: Settings) -> None:
     stack = Stack(replace(tmp_settings, threads=3))
     programs = {program.name: program for program in stack._programs()}
-    assert list(programs) == ["valkey", "label-studio", "api", "worker-gpu", "worker-cpu", "worker-sync"]
+    workers = [f"worker-{kind}" for kind in WORKERS]
+    assert list(programs) == ["valkey", "label-studio", "api", *workers]
     assert stack.label_studio is not None
     secrets = json.loads((tmp_settings.folder / "secrets.json").read_text())
     ports = json.loads((tmp_settings.folder / "ports.json").read_text())
-    for name in ("api", "worker-gpu", "worker-cpu", "worker-sync"):
+    for name in ("api", *workers):
         environ = programs[name].environ
         assert Settings.read(environ) == stack.settings
         assert environ["POSTIL_REDIS_URL"] == f"redis://:{secrets['valkey']}@127.0.0.1:{ports['valkey']}/0"
@@ -103,6 +104,7 @@ def test_every_process_is_told_where_the_others_are(tmp_settings: Settings) -> N
     worker = programs["worker-gpu"]
     assert (worker.environ["OMP_NUM_THREADS"], worker.environ["OMP_WAIT_POLICY"]) == ("3", "PASSIVE")
     assert list(worker.command[1:]) == ["-m", "service.cli.main", "worker", "gpu"]
+    assert programs["worker-predict"].environ["OMP_NUM_THREADS"] == "1"
     assert worker.after == ("api",)
     assert programs["api"].after == ("valkey",)  # and not Label Studio, whose first start is slow
     assert not any(
@@ -161,7 +163,7 @@ def test_a_stack_is_started_once(stack: Stack) -> None:
 UP = """
 from contextlib import suppress
 from service.settings import Settings
-from service.stack.stack import Stack
+from service.stack.stack import WORKERS, Stack
 # A signal may come before `wait` has begun: then it is a KeyboardInterrupt of this script's own.
 with suppress(KeyboardInterrupt), Stack(Settings.read(), workers=False) as stack:
     stack.start()
