@@ -329,5 +329,9 @@ def test_the_verb_goes_on_where_it_was(inputs: Inputs) -> None:
     again = [json.loads(line) for line in cut.read_bytes().splitlines()]
     assert lasting(again) == lasting([json.loads(line) for line in whole.splitlines()])
 
+    # What only its processes notice is said as plainly; the options that come last hold.
+    assert simulate("--test", str(inputs.data), "--out", str(inputs.out) + "-other") == (
+        f"error: {inputs.data} has 0 texts that are not in {inputs.data}, of 3 labels\n"
+    )
     assert "another noise" in simulate("--noise", "0.1")
     assert "no strategy 'nonsense'" in simulate("--strategy", "nonsense")

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ def simulate(
         threads = max(1, (os.cpu_count() or 1) // jobs)
         spawn = multiprocessing.get_context("spawn")
         workers = min(jobs, len(missing))
-        with ProcessPoolExecutor(workers, spawn, _begin, (inputs, threads)) as pool:
-            left = {pool.submit(_work, inputs.out, run, plan) for run in missing}
+        with ProcessPoolExecutor(workers, spawn, _begin, (threads,)) as pool:
+            left = {pool.submit(_work, inputs, run, plan) for run in missing}
             while left:
                 done, left = wait(left, POLL_S, FIRST_EXCEPTION)
                 tell(sum(len(points(inputs.out, run)) for run in runs))
@@ -85,20 +86,21 @@ def prepare(inputs: Inputs) -> tuple[Stage, Encoder]:
     return Stage(labels, pool, test, corpus, read(test.texts), leaders, duplication), encoder
 
 
-_prepared: list[tuple[Stage, Encoder]] = []
-
-
-def _begin(inputs: Inputs, threads: int) -> None:
-    """Once in each process: what its runs share."""
+def _begin(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-    _prepared.append(prepare(inputs))
 
 
-def _work(out: Path, run: Run, plan: Plan) -> None:
-    stage, encoder = _prepared[0]
-    file = out / run.file
+@cache
+def _prepared(inputs: Inputs) -> tuple[Stage, Encoder]:
+    """Once in each process, by its first run: an error where the process begins would be told as its death alone."""
+    return prepare(inputs)
+
+
+def _work(inputs: Inputs, run: Run, plan: Plan) -> None:
+    stage, encoder = _prepared(inputs)
+    file = inputs.out / run.file
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb", buffering=0) as lines:
         for point in replay(stage, plan, run, encoder):
