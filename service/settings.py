@@ -42,6 +42,10 @@ class Settings:
     generators: str = ""
     """URLs below which generators of synthetic texts may be asked, each with #VARIABLE where that environment variable
     holds a key, with commas or spaces between; empty: none."""
+    mlflow_url: str = ""
+    """Tracking URI of an MLflow that is told each round's numbers; empty: none is."""
+    tensorboard: str = ""
+    """Folder of the workers' machine for TensorBoard, which is told the same; empty: none is."""
     log: str = "text"
     """Form of the logs: text, or json."""
     rate: int = 200

@@ -13,7 +13,7 @@ from service.records import HEADLINES, Campaign
 from service.stopping import stopping
 from service.store import campaigns, costs, events, labels, rounds
 from service.store.database import Database
-from workers import adapter, beliefs, encodings, learner, scoring, tagger
+from workers import adapter, beliefs, encodings, learner, scoring, tagger, trackers
 from workers.corpus import Corpus
 from workers.encoder import Encoder
 from workers.held import Held
@@ -126,6 +126,18 @@ def run(held: Held) -> None:
             scoring_rows=planned,
             scoring_seconds=round(planned / rate / hands, 1),
         )
+    if trackers.asked(held.context.settings):
+        others = {"round": number, "labels": round_.labels, "trained_on": facts["trained_on"]}
+        told = trackers.numbers(
+            marked.metrics(),
+            today.labels,
+            {name: value for name, value in scores.items() if value is not None}
+            | others
+            | {"train_seconds": train_seconds},
+        )
+        for words in trackers.tell(held.context.settings, campaign, facts["trained_on"], told):
+            with held.context.database.transaction() as connection:
+                events.warn(connection, campaign.id, words)
 
 
 def _load(held: Held) -> tuple[Campaign, Material, Encoder]:
