@@ -63,8 +63,8 @@ class Example(msgspec.Struct, frozen=True):
     """Of what was said, or of a label that was missed its probability."""
     true_span: tuple[int, int] | None
     said_span: tuple[int, int] | None
-    answer: Answer
-    prediction: Answer
+    answer: Any
+    prediction: Any
     task: int | None
     url: str | None
 
