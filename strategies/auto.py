@@ -4,8 +4,8 @@ Of labels that exclude each other: TypiClust while no learner has read the pool,
 errors until there are 5 labels per class, and then `diverse_margin`. While a class has fewer than 3 labels, a tenth of
 a batch is what the learner holds likeliest of such classes. Where labels do not exclude each other, a number of
 examples stands for those per class, and TypiClust for facility location, by rule of thumb. What it goes by was
-measured: service/docs/strategies.md. Where the campaign's own control reference shows that random labels teach more, the
-paired interval excluding zero, it draws at random until that is over.
+measured: service/docs/strategies.md. Where the campaign's own control reference shows that random labels teach more,
+the paired interval excluding zero, it draws at random until that is over.
 """
 
 import numpy as np

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.client import Client, Unreachable, adapters
+from service.client import Client, Unreachable, archives
 from service.errors import Conflict, Invalid, NotFound, PostilError
 from service.stack.stack import Stack
 from service.store import rounds
@@ -92,10 +92,10 @@ def test_an_adapter_becomes_a_folder_whole_or_not_at_all(tmp_path: Path) -> None
         entry.size = 2
         tar.addfile(entry, io.BytesIO(b"{}"))
     whole = spool.getvalue()
-    adapters.unpack([whole[:100], whole[100:]], tmp_path / "adapter")
+    archives.unpack([whole[:100], whole[100:]], tmp_path / "adapter")
     assert (tmp_path / "adapter" / "postil.json").read_text() == "{}"
     with pytest.raises(Conflict, match="exists already"):
-        adapters.unpack([whole], tmp_path / "adapter")
-    with pytest.raises(PostilError, match="no adapter"):
-        adapters.unpack([b"nothing of the kind"], tmp_path / "other")
+        archives.unpack([whole], tmp_path / "adapter")
+    with pytest.raises(PostilError, match="not whole"):
+        archives.unpack([b"nothing of the kind"], tmp_path / "other")
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
