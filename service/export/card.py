@@ -45,7 +45,7 @@ _TYPES = {
     "texts": "list: string",
     "number": "dtype: int64",
     "numbers": "list: int64",
-    "share": "dtype: float64",
+    "real": "dtype: float64",
     "flag": "dtype: bool",
     "time": "dtype: timestamp[us, tz=UTC]",
     "json": "dtype: string",

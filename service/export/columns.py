@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from service.answers import FIELDS
 
-Kind = Literal["text", "texts", "number", "numbers", "share", "flag", "time", "json", "answer"]
+Kind = Literal["text", "texts", "number", "numbers", "real", "flag", "time", "json", "answer"]
 """`time`: seconds since 1970; `json`: an object of any shape; `answer`: of the campaign's problem."""
 
 
@@ -29,10 +29,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "labels": (
         *_EXAMPLE,
         _ANSWER,
-        Column("weight", "share", "of the label in training, 0 to 1"),
-        Column(
-            "probability", "share", "of the label being right, as the last round took it; null: none said"
-        ),
+        Column("weight", "real", "of the label in training, 0 to 1"),
+        Column("probability", "real", "of the label being right, as the last round took it; null: none said"),
         Column("reason", "text", "how the label came of the answers, and why it weighs what it does"),
         Column(
             "source", "text", "annotation, import, synthetic, propagated; test: of a test set that was posted"
@@ -62,18 +60,18 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("problem", "text", "what was wrong with an answer that could not be read"),
         Column("result", "json", "as Label Studio had it"),
         Column("shown", "json", "the pre-annotation that was shown"),
-        Column("lead_time", "share", "seconds that it took"),
+        Column("lead_time", "real", "seconds that it took"),
         Column("made_at", "text", "when it was first given"),
         Column("received_at", "time", "when it came in"),
     ),
     "auto-labels": (
         *_EXAMPLE,
         Column("{answer}", "answer", "what the model says"),
-        Column("confidence", "share", "the model's probability of it"),
+        Column("confidence", "real", "the model's probability of it"),
         Column("source", "text", "auto"),
         Column("round", "number", "whose adapter said it"),
-        Column("precision", "share", "the share of auto-labels that is right"),
-        Column("level", "share", "how sure that is"),
+        Column("precision", "real", "the share of auto-labels that is right"),
+        Column("level", "real", "how sure that is"),
         *_REST,
     ),
     "pool": (
@@ -81,7 +79,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         *_EXAMPLE,
         *_REST,
         Column("repeats", "text", "the example that it nearly repeats"),
-        Column("duplication_score", "share", "its cosine to the likest before it; null: not compared yet"),
+        Column("duplication_score", "real", "its cosine to the likest before it; null: not compared yet"),
     ),
 }
 

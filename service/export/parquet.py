@@ -23,7 +23,7 @@ _TYPES = {
     "texts": pa.list_(pa.string()),
     "number": pa.int64(),
     "numbers": pa.list_(pa.int64()),
-    "share": pa.float64(),
+    "real": pa.float64(),
     "flag": pa.bool_(),
     "time": _TIME,
     "json": pa.string(),
