@@ -68,7 +68,7 @@ def stream(problem: str, columns: Sequence[Column], pages: Pages) -> Iterator[by
 
 
 def write(sink: Any, problem: str, columns: Sequence[Column], pages: Pages) -> Iterator[int]:
-    """Write the file to `sink`, which has `write` and `tell`; after each row group, its size in Arrow's memory."""
+    """Write the file to `sink`, which has `write`; after each row group, its size in Arrow's memory."""
     wanted = schema(problem, columns)
     with pq.ParquetWriter(sink, wanted, compression="zstd") as writer:
         for lines in _groups(columns, pages):
