@@ -18,7 +18,6 @@ from service.measure.intervals import wilson
 from service.pool import pool, repeats, shards
 from service.records import Place
 from service.store import campaigns, rounds
-from tests.filling import encode
 from tests.http.conftest import MEASURED, ROUNDS, TOPICS, Served, fill
 from tests.http.test_campaigns import assert_listed_alike
 
@@ -494,33 +493,6 @@ def test_no_round_is_begun_beside_another(served: Served, filled: str) -> None:
         409,
         "round 6 is training already: ask again when it is done",
     )
-
-
-def test_similar_examples(served: Served) -> None:
-    """Given base embeddings, then the labeled texts nearest to one are shown with what was said of them; for none that
-    is asked blind."""
-    c = fill(served, "alike")
-    path = f"/v1/campaigns/{c}/similar"
-    assert served.http.get(f"{path}/0-440").status_code == 409
-    with served.api.database.transaction() as connection:
-        campaigns.change(connection, c, encoder="tiny")
-        angles = np.linspace(0, 1, 600)
-        encode(connection, served.api.files, c, 0, np.stack([np.cos(angles), np.sin(angles)], axis=1))
-
-    found = get(served, c, "/similar/0-440")
-
-    assert (found["id"], len(found["similar"])) == ("doc-440", 10)
-    assert {one["id"] for one in found["similar"]} <= {f"doc-{at}" for at in range(400, 437)}
-    assert {one["answer"] for one in found["similar"]} <= set(TOPICS)
-    refused = [served.http.get(f"{path}/{key}") for key in ("0-3", "0-100", "odd", "0-600")]
-    assert [one.status_code for one in refused] == [409, 409, 422, 404]
-
-
-def test_the_page_of_similar_examples(served: Served, filled: str) -> None:
-    page = served.http.get(f"/similar/{filled}/0-440")
-    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert "/static/similar.js?v=" in page.text
-    assert served.http.get("/static/similar.js").status_code == 200
 
 
 def test_an_older_adapter_is_made_active(served: Served) -> None:

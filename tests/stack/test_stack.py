@@ -163,7 +163,7 @@ def test_a_stack_is_started_once(stack: Stack) -> None:
 UP = """
 from contextlib import suppress
 from service.settings import Settings
-from service.stack.stack import WORKERS, Stack
+from service.stack.stack import Stack
 # A signal may come before `wait` has begun: then it is a KeyboardInterrupt of this script's own.
 with suppress(KeyboardInterrupt), Stack(Settings.read(), workers=False) as stack:
     stack.start()

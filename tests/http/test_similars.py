@@ -1,0 +1,34 @@
+"""Labeled examples like one: the route."""
+
+import numpy as np
+import pytest
+
+from service.store import campaigns
+from tests.filling import encode
+from tests.http.conftest import TOPICS, Served, fill
+
+
+@pytest.fixture(scope="module")
+def read(served: Served) -> str:
+    """A campaign whose pool was read: its embeddings lie on a circle, text by text."""
+    c = fill(served, "alike")
+    assert served.http.get(f"/v1/campaigns/{c}/similar/0-440").status_code == 409
+    with served.api.database.transaction() as connection:
+        campaigns.change(connection, c, encoder="tiny")
+        angles = np.linspace(0, 1, 600)
+        encode(connection, served.api.files, c, 0, np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    return c
+
+
+def test_similar_examples(served: Served, read: str) -> None:
+    """Given base embeddings, then the labeled texts nearest to one are shown with what was said of them; for none that
+    is asked blind."""
+    path = f"/v1/campaigns/{read}/similar"
+
+    found = served.http.get(f"{path}/0-440").json()
+
+    assert (found["id"], len(found["similar"])) == ("doc-440", 10)
+    assert {one["id"] for one in found["similar"]} <= {f"doc-{at}" for at in range(400, 437)}
+    assert {one["answer"] for one in found["similar"]} <= set(TOPICS)
+    refused = [served.http.get(f"{path}/{key}") for key in ("0-3", "0-100", "odd", "0-600")]
+    assert [one.status_code for one in refused] == [409, 409, 422, 404]
