@@ -34,10 +34,9 @@ def promise(
             f"the adapter of round {active.number} is active and did not score the pool yet: ask again in a minute"
         )
     if active.label_changes < len(campaign.label_changes):
-        raise Conflict(
-            f"labels were changed since round {active.number}, whose adapter is active: auto-labels come with the next "
-            "round, where the newest adapter is active"
-        )
+        words = f"labels were changed since round {active.number}, whose adapter is active"
+        words = f"{words}: auto-labels come with the next one"
+        raise Conflict(words if campaign.adapter is None else f"{words} that is made active")
     known = curve.truth(connection, files, campaign)
     if known.source != "hold-out":
         raise Conflict(
