@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, Row
 from service import curve, groups
 from service.audit import Audit
 from service.curve import Curve
-from service.exam import Sitting, Truth
+from service.exam import Metrics, Sitting, Truth
 from service.files import Files
 from service.groups import Group
 from service.measure.intervals import Interval
@@ -210,6 +211,11 @@ class Known:
     """Texts of the pool that were read, those of them that were cut, and near-duplicates."""
     audit: Audit | None
 
+    @cached_property
+    def metrics(self) -> Metrics | None:
+        """None where nothing measures."""
+        return self.sitting.exam.metrics()
+
 
 def known(connection: Connection, files: Files, campaign: Campaign, row: Row[Any], truth: Truth) -> Known:
     """Of a round that was trained, measured on `truth`."""
@@ -253,7 +259,7 @@ def write(about: Known, made: Curve) -> str:
 
 
 def _matter(about: Known) -> str:
-    campaign, metrics = about.campaign, about.sitting.exam.metrics()
+    campaign, metrics = about.campaign, about.metrics
     headline = HEADLINES[campaign.problem]
     lines = [
         f"base_model: {_quoted(campaign.model)}",
@@ -344,7 +350,7 @@ def _data(about: Known) -> str:
 
 def _scores(about: Known, made: Curve) -> str:
     sat, campaign = about.sitting.exam, about.campaign
-    metrics, headline = sat.metrics(), HEADLINES[campaign.problem]
+    metrics, headline = about.metrics, HEADLINES[campaign.problem]
     if metrics is None:
         return "## Scores\n\nNothing measures yet.\n"
     what = (
@@ -424,7 +430,7 @@ def _learning(about: Known, made: Curve) -> str:
 
 def _limits(about: Known) -> str:
     sat, campaign = about.sitting.exam, about.campaign
-    metrics, weak = sat.metrics(), groups.weakest(sat, campaign.labels)
+    metrics, weak = about.metrics, groups.weakest(sat, campaign.labels)
     texts, cut, _ = about.pool
     lines = []
     if metrics is not None and about.truth.source == "hold-out":

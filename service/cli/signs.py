@@ -1,4 +1,5 @@
-"""What a curve says in words: labels saved, how far predictions still change, what more would bring, what is weak."""
+"""What a curve says in words: labels saved, how far predictions still change, what more would bring, what is weak,
+and whose adapter is active, if it is not the newest one's."""
 
 from service.cli.output import share
 from service.client.views import Curve, Extent, Gain, Stopping, Weak
@@ -8,10 +9,13 @@ SHOWN, MORE = 3, 100
 
 
 def signs(curve: Curve) -> list[str]:
-    """Four lines at most; none where there is nothing to say."""
+    """Five lines at most; none where there is nothing to say."""
     lines = [_saved(curve["gain"]), _change(curve["stopping"])]
     if (weakest := curve["weakest"]) is not None:
         lines += [_weak("domain", weakest["domain"]), _weak("class", weakest["class"])]
+    active, points = curve.get("active"), curve["points"]
+    if active is not None and points and active < points[-1]["round"]:
+        lines.append(f"The adapter of round {active} is active, and newer ones are not.")
     return [line for line in lines if line]
 
 

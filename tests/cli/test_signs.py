@@ -37,6 +37,13 @@ def test_nothing_where_there_is_nothing_to_say() -> None:
     assert signs(curve(agreements=[{"round": 2, "value": None}])) == []
 
 
+def test_an_older_adapter_that_is_active_is_named() -> None:
+    points: list[Any] = [{"round": 3}, {"round": 4}]
+    said = signs({**curve(), "points": points, "active": 3})
+    assert said == ["The adapter of round 3 is active, and newer ones are not."]
+    assert signs({**curve(), "points": points, "active": 4}) == []
+
+
 @pytest.mark.parametrize(
     ("saved", "extrapolated", "words"),
     [

@@ -26,7 +26,7 @@ def test_once_shows_it_as_it_is(postil: Callable[..., Any], api: Client) -> None
     assert shown.out.splitlines()[0].rstrip().endswith(": paused")
     assert "campaign-changed" in shown.out
     assert sorted(json.loads(found.out)) == [
-        *("campaign", "events", "gain", "jobs", "points", "rounds", "stopping", "weakest")
+        *("active", "campaign", "events", "gain", "jobs", "points", "rounds", "stopping", "weakest")
     ]
 
 
@@ -39,6 +39,7 @@ def test_a_curve_without_rounds(postil: Callable[..., Any], api: Client) -> None
         "stopping": None,
         "gain": None,
         "weakest": None,
+        "active": None,
     }
     assert postil("curve", "flat", "--groups").out.startswith("There is no round yet")
     assert json.loads(postil("curve", "flat", "--groups", "--json").out)["domains"] == []

@@ -1,4 +1,5 @@
-// What a curve says of going on, in words: a line on labels saved, and one on predictions and further labels, or why not.
+// What a curve says of going on, in words: a line on labels saved, one on predictions and further labels, or why not,
+// and one on whose adapter is active where that is not the newest one's.
 
 import { number, points } from "./dom.js";
 
@@ -6,11 +7,13 @@ const SHOWN = 3;
 const MORE = 100;
 
 /** Lines for what `/curve` answers; none where there is nothing to say. */
-export function signs({ gain, stopping }) {
+export function signs({ gain, stopping, active, points: rounds }) {
+  const older = active && rounds?.length && active < rounds.at(-1).round;
   return [
     gain?.saved && saved(gain), stopping && change(stopping),
     gain?.reason && `How many labels were saved cannot be told yet: ${gain.reason}.`,
     stopping?.reason && `What more labels would bring cannot be told yet: ${stopping.reason}.`,
+    older && `The adapter of round ${active} is active, and newer ones are not.`,
   ].filter(Boolean);
 }
 
