@@ -199,10 +199,17 @@ def answers_now(connection: Connection, campaign: Campaign) -> list[Answered]:
     mine = select(*columns).where(
         annotation.c.campaign == campaign.id, annotation.c.current, annotation.c.kind == "answer"
     )
-    rows = connection.execute(mine.order_by(annotation.c.made_at, annotation.c.ls_id))
+    rows = connection.execute(mine.order_by(annotation.c.made_at, annotation.c.ls_id)).all()
     words = Vocabulary.of(campaign)
     read = ((row, words.renewed(row.value)) for row in rows)
     return [Answered(row.shard, row.row, row.annotator, value) for row, value in read if value is not None]
+
+
+def mark(connection: Connection, campaign: str) -> tuple[int, int]:
+    """(how many annotations there ever were, the newest): it changes with each that comes, is edited or deleted."""
+    query = select(func.count(), func.coalesce(func.max(annotation.c.id), 0))
+    number, newest = connection.execute(query.where(annotation.c.campaign == campaign)).one()
+    return number, newest
 
 
 def numbers(connection: Connection, campaign: str) -> dict[Place, int]:

@@ -12,12 +12,12 @@ What has a label or is in the queue is read from SQL when the map is looked at.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from service import answers, synthesis
 from service.files import Files
@@ -68,6 +68,8 @@ class Map(msgspec.Struct, frozen=True):
     points: list[Point]
     missing: int
     """Labels and tasks of the queue that came after the map was drawn."""
+    pending: bool = False
+    """Whether a newer one is being put together, and this is the one before: ask again."""
 
 
 def write(
@@ -106,15 +108,11 @@ def keep_up(connection: Connection, campaign: str) -> None:
 
 def whereabouts(
     connection: Connection, campaign: Campaign
-) -> tuple[dict[Place, Row[Any]], dict[Place, Row[Any]]]:
-    """(labels of people and imports, servable selections) by example."""
-    known = {
-        Place(row.shard, row.row): row
-        for row in labels.current(connection, campaign.id)
-        if row.source != "synthetic"
-    }
+) -> tuple[dict[tuple[int, int], str], set[tuple[int, int]]]:
+    """({(shard, row): label} of people and imports, (shard, row) of what waits in the queue)."""
+    known = {(shard, row): value for shard, row, value in labels.values(connection, campaign.id)}
     queue = selections.in_states(connection, campaign.id, selections.SERVABLE)
-    return known, {Place(row.shard, row.row): row for row in queue if row.strategy != synthesis.STRATEGY}
+    return known, {(row.shard, row.row) for row in queue if row.strategy != synthesis.STRATEGY}
 
 
 def shown(connection: Connection, files: Files, campaign: Campaign, drawn: Drawn, page: str | None) -> Map:
@@ -124,11 +122,12 @@ def shown(connection: Connection, files: Files, campaign: Campaign, drawn: Drawn
     unsure = np.load(folder / "uncertainty.npy")
     texts = msgspec.json.decode((folder / "texts.json").read_bytes(), type=list[tuple[str, str | None, str]])
     known, queue = whereabouts(connection, campaign)
-    free = np.array([one not in known and one not in queue for one in places], np.bool_)
+    at_all = [(one.shard, one.row) for one in places]
+    free = np.array([one not in known and one not in queue for one in at_all], np.bool_)
     least = _threshold(unsure[free])
     tasks = selections.tasks(connection, campaign.id)
     points = []
-    for at, (place, (x, y), (id_, domain, text)) in enumerate(zip(places, xy.tolist(), texts, strict=True)):
+    for at, (place, (x, y), (id_, domain, text)) in enumerate(zip(at_all, xy.tolist(), texts, strict=True)):
         state: State = "labeled" if place in known else "queued" if place in queue else "other"
         if state == "other" and unsure[at] >= least:
             state = "uncertain"
@@ -141,13 +140,13 @@ def shown(connection: Connection, files: Files, campaign: Campaign, drawn: Drawn
                 round(x, 3),
                 round(y, 3),
                 state,
-                _label(campaign, known[place].value) if place in known else None,
+                _label(campaign, known[place]) if place in known else None,
                 None if np.isnan(unsure[at]) else round(float(unsure[at]), 3),
                 None if page is None or task is None else f"{page}/data?task={task}",
             )
         )
-    asked = known.keys() | queue.keys()
-    missing = len(asked - set(places)) if len(asked) <= MOST else 0
+    asked = known.keys() | queue
+    missing = len(asked - set(at_all)) if len(asked) <= MOST else 0
     return Map(drawn.at, drawn.round, drawn.examples, points, missing)
 
 

@@ -11,12 +11,16 @@ from sqlalchemy import Connection, Row, select
 
 from service import annotations, answers
 from service.annotations import Answered
+from service.habits import MEANING, Habits, habits
 from service.measure import agreement, intervals
 from service.measure.intervals import Interval
 from service.records import Campaign, Place
 from service.store import labels, rounds, selections
 from service.store.schema import annotation
+from service.thinning import spread
 
+HISTORY = 60
+"""Rounds that are told of each person."""
 MOST_ANSWERS = 5
 """Of one example, second opinions among them: what so many cannot settle, one more will not."""
 
@@ -39,7 +43,12 @@ class Person(msgspec.Struct, frozen=True):
     """How often they are right, as the newest round took it, which knows no truth; null where nothing tells."""
     agreement: Interval | None
     """The share of others' answers to the same examples that are the same; null where there are none."""
+    seconds: Interval | None
+    shown: int
+    changed: Interval | None
+    """As in `service.habits.Habits`."""
     rounds: list[Then]
+    """Of many rounds some, the newest among them."""
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -67,6 +76,9 @@ class People(msgspec.Struct, frozen=True):
     alpha: Interval | None
     """Krippendorff's: 1 where all agree, 0 where they do as by chance; null for spans, and where no example has two
     answers."""
+    meaning: str
+    pending: bool = False
+    """Whether newer ones are being computed, and these are those before: ask again."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -98,6 +110,8 @@ class Disagreements(msgspec.Struct, frozen=True):
 
     total: int
     disagreements: list[Disagreement]
+    pending: bool = False
+    """As of `People`."""
 
 
 def people(connection: Connection, campaign: Campaign) -> People:
@@ -108,10 +122,14 @@ def people(connection: Connection, campaign: Campaign) -> People:
     kinds = Counter((row.annotator, row.kind) for row in connection.execute(mine))
     everybody = sorted({who for who, kind in kinds if kind in ("answer", "skip", "invalid")}, key=_order)
     then: dict[int | None, list[Then]] = {who: [] for who in everybody}
-    for row in rounds.all_of(connection, campaign.id):
+    trained = rounds.trained(connection, campaign.id)
+    told = [trained[at] for at in spread(len(trained), HISTORY)]
+    for row in rounds.some(connection, campaign.id, told):
         for one in (row.metrics or {}).get("annotators", ()):
             taken = Then(row.number, one["answers"], one["accuracy"])
             then.setdefault(one["annotator"], []).append(taken)
+    work = habits(connection, campaign)
+    nothing = Habits(None, 0, None)
     units = _units(annotations.answers_now(connection, campaign))
     same: Counter[tuple[int | None, int | None]] = Counter()
     both: Counter[tuple[int | None, int | None]] = Counter()
@@ -134,6 +152,9 @@ def people(connection: Connection, campaign: Campaign) -> People:
                     sum(number for pair, number in same.items() if who in pair),
                     sum(number for pair, number in both.items() if who in pair),
                 ),
+                work.get(who, nothing).seconds,
+                work.get(who, nothing).shown,
+                work.get(who, nothing).changed,
                 then[who],
             )
             for who in everybody
@@ -144,6 +165,7 @@ def people(connection: Connection, campaign: Campaign) -> People:
         ],
         _review(connection, campaign, units),
         None if spans else agreement.alpha(coded, rng),
+        MEANING,
     )
 
 

@@ -33,9 +33,14 @@ class Server:
         return self._stack.states()["api"].restarts
 
     @property
+    def pid(self) -> int:
+        """Of the API's process."""
+        return self._stack.states()["api"].pid or 0
+
+    @property
     def peak_mib(self) -> float:
         """The most that the API's process ever had resident."""
-        return (memory.told("VmHWM", self._stack.states()["api"].pid or 0) or 0) / 2**20
+        return (memory.told("VmHWM", self.pid) or 0) / 2**20
 
     @property
     def unforeseen(self) -> list[str]:

@@ -210,14 +210,20 @@ def _people(people: Mapping[str, Any]) -> str:
             "unknown" if one["annotator"] is None else f"#{one['annotator']}",
             f"{one['answers']:,}",
             f"{one['skips']:,}",
+            output.seconds(one["seconds"]["value"]) if one["seconds"] else "–",
+            _share(one["changed"]) if one["changed"] else "–",
             _percent(one["accuracy"]),
             _share(one["agreement"]) if one["agreement"] else "–",
         ]
         for one in listed
     ]
     made = _table(
-        "", ["Who", "Answers", "Skips", "Right, as the model of answers has it", "Agrees"], rows, len(rows)
+        "",
+        ["Who", "Answers", "Skips", "An answer takes", "Changes suggestions", "Right", "Agrees"],
+        rows,
+        len(rows),
     )
+    made += _words("Right: as the newest round took it, which knows no truth. " + people["meaning"])
     if alpha := people["alpha"]:
         interval = f"{alpha['value']:.2f} [{alpha['low']:.2f}, {alpha['high']:.2f}]"
         made += _words(f"Krippendorff's alpha {interval}: 1 is agreement, 0 is chance.")

@@ -65,12 +65,10 @@ def curve(found: Curve) -> "Figure | None":
     outlook = found["stopping"]["outlook"] if found["stopping"] else []
     if outlook:
         now = outlook[0]["score"]["value"] - outlook[0]["gain"]["value"]
-        ahead = [x[-1], *(x[-1] + one["more"] for one in outlook)]
-        middle, low, high = (
-            [now, *(one["score"][end] for one in outlook)] for end in ("value", "low", "high")
-        )
+        ahead = [x[-1] + one["more"] for one in outlook]
+        middle, low, high = ([one["score"][end] for one in outlook] for end in ("value", "low", "high"))
         axes.fill_between(ahead, low, high, color=PLAIN, alpha=0.12, linewidth=0)
-        axes.plot(ahead, middle, ":", color=OWN, label="expected of more labels")
+        axes.plot([x[-1], *ahead], [now, *middle], ":", color=OWN, label="expected of more labels")
     axes.set_xlabel("labels trained on")
     axes.set_ylabel(output.metric(headline))
     axes.set_xlim(left=0)
@@ -99,7 +97,8 @@ def groups(found: Groups) -> "Figure | None":
         axes.hlines(at, low, high, color=OWN, alpha=0.4, linewidth=3)
         axes.plot(value, at, "o", color=OWN, markersize=5)
         axes.set_yticks(list(at), [_short(f"{one['name'] or 'without'} ({one['n']})") for one in measured])
-        axes.set_xlim(0, 1)
+        axes.set_xlim(0, 1.01)
+        axes.set_ylim(0.4, len(measured) + 0.6)
         axes.set_title(f"{kind}, the weakest first: {score}", loc="left", fontsize=9, color=INK)
         _percents(axes.xaxis)
     return figure
@@ -173,8 +172,8 @@ def _plain(axes: "Axes") -> None:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(LINE)
     axes.tick_params(colors=SOFT, labelsize=8, length=0)
-    axes.xaxis.label.set_color(SOFT)
-    axes.yaxis.label.set_color(SOFT)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set(color=SOFT, fontsize=9)
     axes.grid(color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
 

@@ -26,12 +26,16 @@ def annotators(campaign: Name, json: AsJson = False) -> None:
     from rich.table import Table
 
     table = Table("annotator", box=None, pad_edge=False)
-    for title in ("answers", "skips", "right", "agrees with others"):
+    for title in ("answers", "skips", "seconds", "changes suggestions", "right", "agrees with others"):
         table.add_column(title, justify="right")
     for one in found["annotators"]:
         right = "–" if one["accuracy"] is None else f"{one['accuracy']:.0%}"
         who = "unknown" if one["annotator"] is None else str(one["annotator"])
-        table.add_row(who, f"{one['answers']:,}", f"{one['skips']:,}", right, _share(one["agreement"]))
+        pace = "–" if one["seconds"] is None else f"{one['seconds']['value']:.0f}"
+        changed = _share(one["changed"])
+        table.add_row(
+            who, f"{one['answers']:,}", f"{one['skips']:,}", pace, changed, right, _share(one["agreement"])
+        )
     console = Console()
     console.print(table)
     review = found["review"]

@@ -296,6 +296,10 @@ class Person(TypedDict):
     skips: int
     accuracy: float | None
     agreement: Interval | None
+    seconds: Interval | None
+    """The median time of an answer."""
+    changed: Interval | None
+    """The share of suggestions that were changed."""
 
 
 class Review(TypedDict):

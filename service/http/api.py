@@ -17,6 +17,8 @@ from service.http.hub import Hub
 from service.http.kept import Kept
 from service.http.metrics import Metrics
 from service.http.shared import Shared
+from service.maps import Map
+from service.people import Disagreements, People
 from service.pool.packers import Packers
 from service.records import Campaign
 from service.rounds.advance import changing
@@ -53,6 +55,9 @@ class Api:
         """Of each campaign (intervals take long to compute)."""
         self.groups = Kept[Groups]()
         """The same of its groups."""
+        self.people = Kept[People]()
+        self.disagreements = Kept[Disagreements]()
+        self.maps = Kept[Map]()
         self.packers = Packers()
         self.shared = Shared()
         self.upload_limit = anyio.CapacityLimiter(UPLOADS)
@@ -73,7 +78,7 @@ class Api:
 
     def close(self) -> None:
         self.packers.close()
-        self.curves.close()
-        self.groups.close()
+        for one in (self.curves, self.groups, self.people, self.disagreements, self.maps):
+            one.close()
         self.database.close()
         self.doorbell.redis.close()

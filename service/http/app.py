@@ -100,6 +100,7 @@ ENDPOINTS = (
     Endpoint("GET", f"{C}/rounds", rounds.list_all),
     Endpoint("POST", f"{C}/rounds", rounds.begin, status=202),
     Endpoint("GET", f"{C}/rounds/{{n:int}}", rounds.show),
+    Endpoint("GET", f"{C}/rounds/{{n:int}}/turn", rounds.turn),
     Endpoint("GET", f"{C}/curve", rounds.learning_curve),
     Endpoint("GET", f"{C}/curve/groups", rounds.by_group),
     Endpoint("GET", f"{C}/cost", cost.show),

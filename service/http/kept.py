@@ -9,9 +9,15 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
+from sqlalchemy import Connection
+
+from service import annotations
+from service.records import Campaign
+from service.store import rounds, selections
+
 T = TypeVar("T")
 
-PATIENCE_S = 0.15
+PATIENCE_S = 0.1
 """So long everybody waits: most are made by then."""
 WORKERS = 2
 
@@ -63,3 +69,17 @@ class Kept(Generic[T]):
         finally:
             with self._lock:
                 self._making.pop(name, None)
+
+
+def changes(connection: Connection, campaign: Campaign) -> Hashable:
+    """What is told of answers, labels and the queue is kept until one of them, or a round, changes."""
+    newest = rounds.measured(connection, campaign.id)
+    return (
+        annotations.mark(connection, campaign.id),
+        campaign.label_version,
+        campaign.page_changes,
+        len(campaign.label_changes),
+        campaign.project,
+        None if newest is None else (newest.number, newest.state),
+        tuple(sorted(selections.counts(connection, campaign.id).items())),
+    )

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Row
 from starlette.requests import Request
 
-from service import curve
+from service import curve, turns
 from service.curve import Curve
 from service.exam import Truth
 from service.groups import Groups
@@ -16,6 +16,7 @@ from service.http.schemas import CurveQuery, Rounds, RoundsQuery, RoundView
 from service.records import Campaign
 from service.rounds.ask import Asked, ask
 from service.store import rounds
+from service.turns import Turn
 
 GROUP_POINTS = 40
 """Rounds that a small chart shows."""
@@ -39,6 +40,13 @@ def show(api: Api, c: str, n: int) -> RoundView:
         return _view(rounds.get(connection, campaign.id, n))
 
 
+def turn(api: Api, c: str, n: int) -> Turn:
+    """What a round did: what it asked for and why, what labels were new to it, and how its score differs; 0: before the
+    first one."""
+    with api.reading(c) as (connection, campaign):
+        return turns.turn(connection, api.files, campaign, n)
+
+
 def learning_curve(api: Api, c: str, query: CurveQuery, request: Request) -> Curve:
     """A point for each round that was trained, all measured on today's truth; when to stop, and what choosing saved.
 
@@ -48,7 +56,7 @@ def learning_curve(api: Api, c: str, query: CurveQuery, request: Request) -> Cur
     with api.reading(c) as (connection, campaign):
         known = curve.truth(connection, api.files, campaign)
         active = rounds.active(connection, campaign)
-    found = kept(api, campaign, known, query.points, _may_be_old(request))
+    found = kept(api, campaign, known, query.points, may_be_old(request))
     return found if active is None else msgspec.structs.replace(found, active=active.number)
 
 
@@ -62,7 +70,7 @@ def by_group(api: Api, c: str, request: Request) -> Groups:
         campaign.id,
         _key(campaign, done, known, shown),
         lambda: curve.by_group(api.files, campaign, done, known),
-        _may_be_old(request),
+        may_be_old(request),
     )
     return msgspec.structs.replace(found, pending=True) if pending else found
 
@@ -88,7 +96,8 @@ def _key(campaign: Campaign, done: Sequence[Row[Any]], known: Truth, shown: froz
     return known, tuple(row.predictions for row in done), shown, len(campaign.label_changes)
 
 
-def _may_be_old(request: Request) -> bool:
+def may_be_old(request: Request) -> bool:
+    """Whether who asks allows for the answer's age."""
     return "max-age" in request.headers.get("cache-control", "")
 
 

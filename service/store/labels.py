@@ -156,12 +156,19 @@ def snapshot(connection: Connection, campaign: str, version: int) -> list[Row[An
         label.c.version <= version,
         or_(label.c.ended.is_(None), label.c.ended > version),
     )
-    return list(connection.execute(select(label).where(then).order_by(label.c.version)))
+    return list(connection.execute(select(label).where(then).order_by(label.c.version)).all())
 
 
 def current(connection: Connection, campaign: str) -> list[Row[Any]]:
     """All labels that hold now, oldest first."""
-    return list(connection.execute(select(label).where(_current(campaign)).order_by(label.c.version)))
+    return list(connection.execute(select(label).where(_current(campaign)).order_by(label.c.version)).all())
+
+
+def values(connection: Connection, campaign: str) -> list[tuple[int, int, str]]:
+    """(shard, row, value) of the labels that hold now, but for synthetic ones."""
+    query = select(label.c.shard, label.c.row, label.c.value)
+    mine = query.where(_current(campaign), label.c.source != "synthetic")
+    return [(shard, row, value) for shard, row, value in connection.execute(mine).all()]
 
 
 def count(connection: Connection, campaign: str) -> dict[str, int]:

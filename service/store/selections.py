@@ -197,12 +197,12 @@ def counts(connection: Connection, campaign: str) -> dict[str, int]:
     return {row.state: row.number for row in connection.execute(query.group_by(selection.c.state))}
 
 
-def tasks(connection: Connection, campaign: str) -> dict[Place, int]:
-    """The task of each example that has one."""
+def tasks(connection: Connection, campaign: str) -> dict[tuple[int, int], int]:
+    """{(shard, row): task} of every example that has one."""
     query = select(selection.c.shard, selection.c.row, selection.c.task).where(
         selection.c.campaign == campaign, selection.c.task.is_not(None), selection.c.state != "withdrawn"
     )
-    return {Place(shard, row): task for shard, row, task in connection.execute(query)}
+    return {(shard, row): task for shard, row, task in connection.execute(query).all()}
 
 
 def answers(connection: Connection, campaign: str) -> dict[str, int]:

@@ -31,12 +31,15 @@ def test_who_answered_and_where_they_differ(postil: Callable[..., Any], api: Cli
         "annotator",
         "answers",
         "skips",
+        "seconds",
+        "changes",
+        "suggestions",
         "right",
         "agrees",
         "with",
         "others",
     ]
-    assert who.splitlines()[1].split()[:5] == ["3", "4", "0", "–", "50%"]
+    assert who.splitlines()[1].split()[:5] == ["3", "4", "0", "–", "–"]
     assert "Krippendorff's alpha: " in who
     assert where.splitlines() == ["0-0: text 0", "  believed: a", "  3: a", "  5: b", "… and 1 more: --limit"]
     assert len(json.loads(postil("annotators", "people", "--json").out)["annotators"]) == 2

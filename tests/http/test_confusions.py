@@ -85,10 +85,10 @@ def test_before_the_first_round(served: Served) -> None:
 
 
 def with_test_set(
-    served: Served, problem: str, lines: list[dict[str, Any]], said: Any, **metrics: Any
+    served: Served, problem: str, lines: list[dict[str, Any]], said: Any, labels: str = "ab", **metrics: Any
 ) -> str:
     """A campaign with these as its test set, and one round that said this of it."""
-    c = str(served.campaign(problem=problem, labels=["a", "b"])["id"])
+    c = str(served.campaign(problem=problem, labels=list(labels))["id"])
     posted = served.post_lines(
         f"/v1/campaigns/{c}/labels?set=test", "".join(json.dumps(one) + "\n" for one in lines)
     )

@@ -95,6 +95,7 @@ def test_bodies_queries_and_headers(document: dict[str, Any]) -> None:
         "/pool",
         "/rounds",
         "/rounds/2",
+        "/rounds/2/turn",
         "/curve",
         "/curve/groups",
         "/cost",
@@ -113,7 +114,7 @@ def test_bodies_queries_and_headers(document: dict[str, Any]) -> None:
     ],
 )
 def test_answers_are_as_described(served: Served, filled: str, document: dict[str, Any], path: str) -> None:
-    template = re.sub(r"/\d+$", "/{n}", path.partition("?")[0])
+    template = re.sub(r"/\d+(?=/|$)", "/{n}", path.partition("?")[0])
     operation = operations(document)["GET", f"/v1/campaigns/{{c}}{template}"]
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
     answer = served.http.get(f"/v1/campaigns/{filled}{path}").json()

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from service import audit, influence
+from service.habits import MEANING
 from service.influence import Effect, Found
 from service.measure import intervals
 from service.measure.intervals import wilson
@@ -31,8 +32,10 @@ def test_nobody_answered(served: Served) -> None:
         "pairs": [],
         "review": {"asked": 0, "answered": 0, "changed": None},
         "alpha": None,
+        "meaning": MEANING,
+        "pending": False,
     }
-    assert get(served, c, "/disagreements") == {"total": 0, "disagreements": []}
+    assert get(served, c, "/disagreements") == {"total": 0, "disagreements": [], "pending": False}
 
 
 def test_two_people_of_whom_one_errs(served: Served) -> None:
@@ -48,7 +51,7 @@ def test_two_people_of_whom_one_errs(served: Served) -> None:
             {"annotator": 3, "answers": 5, "accuracy": 0.9},
             {"annotator": 5, "answers": 4, "accuracy": None},
         ]
-        rounds.change(connection, c, 1, metrics={"annotators": taken})
+        rounds.change(connection, c, 1, predictions="some", metrics={"annotators": taken})
         (first,) = [row for row in labels.current(connection, c) if row.row == 0]
         labels.revise(
             connection, c, [Revision(first.version, "b", 0.3, 0.25, "1 of 2 answers, right with 25%")]
@@ -68,6 +71,9 @@ def test_two_people_of_whom_one_errs(served: Served) -> None:
                 "invalid": 0,
                 "accuracy": 0.9,
                 "agreement": agreement,
+                "seconds": None,
+                "shown": 0,
+                "changed": None,
                 "rounds": [{"round": 1, "answers": 5, "accuracy": 0.9}],
             },
             {
@@ -77,14 +83,20 @@ def test_two_people_of_whom_one_errs(served: Served) -> None:
                 "invalid": 0,
                 "accuracy": None,
                 "agreement": agreement,
+                "seconds": None,
+                "shown": 0,
+                "changed": None,
                 "rounds": [{"round": 1, "answers": 4, "accuracy": None}],
             },
         ],
         "pairs": [{"annotators": [3, 5], "examples": 4, "agreement": agreement}],
         "review": {"asked": 0, "answered": 0, "changed": None},
+        "meaning": MEANING,
+        "pending": False,
     }
     assert get(served, c, "/disagreements") == {
         "total": 1,
+        "pending": False,
         "disagreements": [
             {
                 "id": "0-0",

@@ -43,7 +43,8 @@ def run(held: Held) -> None:
     stays = [(one, xy) for one, xy in zip(places, before, strict=True) if one.shard in encoded]
     old = whole.positions([one for one, _ in stays])
     old_xy = np.array([xy for _, xy in stays], np.float32).reshape(-1, 2)
-    chosen = _chosen(campaign, whole, readable, [*known, *queue], old)
+    asked = [Place(shard, row) for shard, row in (*known, *queue)]
+    chosen = _chosen(campaign, whole, readable, asked, old)
     embeddings = encodings.embeddings(files, encoded, whole.numbers[chosen], whole.rows[chosen])
     keeps = drawn is not None and len(old) > 0 and len(whole.numbers) < GROWN * drawn.laid_out
     held.progress(0, 1, f"map: laying out {len(chosen):,} texts")

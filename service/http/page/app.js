@@ -128,7 +128,7 @@ const labelSum = (status) => Object.entries(status.labels).reduce((sum, [role, o
 
 async function showCampaign(id, signal) {
   const path = campaignPath(id);
-  const ask = (what) => get(`${path}${what}`, signal, what.startsWith("/curve") ? 1 : null); // an old one does until a new one is made
+  const ask = (what) => get(`${path}${what}`, signal, /curve|annotators|disagreements/.test(what) ? 1 : null); // an old one does until a new one is made
   const again = (what) => get(`${path}${what}`, signal, 1); // `calm` waits for longer than that after what happened
   const [campaign, { rounds }, learning, groups, queue, { jobs }, log, people, disputed, { audit }] = await Promise.all(
     ["", "/rounds?newest=100", "/curve", "/curve/groups", "/queue", "/jobs", "/events?follow=false", "/annotators", "/disagreements?limit=50", "/audit"].map(ask),
@@ -162,7 +162,11 @@ async function showCampaign(id, signal) {
     measured: calm(async () => refresh.curve(), signal, MEASURED_EVERY_MS),
     rounds: calm(async () => { known.rounds = (await again("/rounds?newest=100")).rounds; parts.rounds(known); }, signal),
     queue: calm(async () => parts.queue((await again("/queue")).tasks), signal),
-    people: calm(async () => parts.people(...(await Promise.all(["/annotators", "/disagreements?limit=50"].map(again)))), signal, MEASURED_EVERY_MS),
+    people: calm(async () => {
+      const [found, differing] = await Promise.all(["/annotators", "/disagreements?limit=50"].map(again));
+      parts.people(found, differing);
+      if (found.pending || differing.pending) refresh.people();
+    }, signal, MEASURED_EVERY_MS),
     audit: calm(async () => parts.audit((await again("/audit")).audit), signal),
     cost: calm(async () => parts.cost(await again("/cost?rounds=30")), signal, MEASURED_EVERY_MS),
     campaign: calm(async () => parts.notices(await again("")), signal),
@@ -170,6 +174,7 @@ async function showCampaign(id, signal) {
   parts.changed = refresh.campaign;
   ask("/cost?rounds=30").then(parts.cost, showError); // after the curve, which it stands on
   if (learning.pending || groups.pending) refresh.curve();
+  if (people.pending || disputed.pending) refresh.people();
   const hear = ({ id: number_, event, data }) => {
     if (event === "status") return parts.status(data);
     if (event === "progress") return parts.jobs(data.jobs);
@@ -314,7 +319,7 @@ function campaignParts(campaign, more) {
           "div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Annotators" },
           el(
             "table", {},
-            el("thead", {}, el("tr", {}, ...["Who", "Answers", "Right", "Agrees"].map((name) => el("th", { scope: "col" }, name)))),
+            el("thead", {}, el("tr", {}, ...["Who", "Answers", "An answer takes", "Changes suggestions", "Right", "Agrees"].map((name) => el("th", { scope: "col" }, name)))),
             annotators,
           ),
         ),
@@ -389,12 +394,13 @@ function campaignParts(campaign, more) {
 
   parts.cost = cost.show;
 
-  parts.people = ({ annotators: list, alpha, review }, { total, disagreements: some }) => {
+  parts.people = ({ annotators: list, alpha, review, meaning }, { total, disagreements: some }) => {
     annotators.replaceChildren(...list.map(personRow));
-    if (!list.length) annotators.append(el("tr", {}, el("td", { colspan: "4", class: "text empty" }, "Nobody answered yet.")));
+    if (!list.length) annotators.append(el("tr", {}, el("td", { colspan: "6", class: "text empty" }, "Nobody answered yet.")));
     const changed = review.changed ? `, ${percent(review.changed.value)} [${percent(review.changed.low)}, ${percent(review.changed.high)}] changed their label` : "";
     agreed.textContent = `Second opinions: ${number(review.answered)} of ${number(review.asked)}${changed}. `;
     agreed.textContent += alpha ? `Krippendorff's alpha ${alpha.value.toFixed(2)} [${alpha.low.toFixed(2)}, ${alpha.high.toFixed(2)}]: 1 is agreement, 0 is chance.` : "";
+    if (list.some((one) => one.changed)) agreed.textContent += ` ${meaning}`;
     disagreements.replaceChildren(...some.map(disagreementLine));
     if (total > some.length) disagreements.append(el("li", { class: "empty" }, el("span", {}), `and ${number(total - some.length)} more`));
     if (!total) disagreements.append(el("li", { class: "empty" }, el("span", {}), "No two people said different things of a text."));
@@ -507,10 +513,13 @@ function auditLines(found) {
 
 function personRow(one) {
   const agrees = one.agreement;
+  const { seconds: pace, changed } = one;
   return el(
     "tr", {},
     el("td", {}, one.annotator === null ? "unknown" : `#${one.annotator}`),
     el("td", {}, number(one.answers)),
+    el("td", { title: "The median time of an answer, as Label Studio measures it" }, pace ? [seconds(pace.value), el("small", {}, ` ${seconds(pace.low)} – ${seconds(pace.high)}`)] : "–"),
+    el("td", { title: `Of ${one.shown} answers that began with a suggestion` }, changed ? [percent(changed.value), el("small", {}, ` ${percent(changed.low)} – ${percent(changed.high)}`)] : "–"),
     el("td", { title: "As the newest round took it, which knows no truth" }, percent(one.accuracy)),
     el("td", {}, agrees ? [percent(agrees.value), el("small", {}, ` ${percent(agrees.low)} – ${percent(agrees.high)}`)] : "–"),
   );

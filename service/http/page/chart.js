@@ -64,10 +64,10 @@ function expected(from, outlook) {
   if (!outlook.length) return [];
   const now = outlook[0].score.value - outlook[0].gain.value;
   const x = [from, ...outlook.map((one) => from + one.more)];
-  const edge = { x, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: "expected" };
+  const edge = { x: x.slice(1), mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: "expected" };
   return [
-    { ...edge, y: [now, ...outlook.map((one) => one.score.high)] },
-    { ...edge, y: [now, ...outlook.map((one) => one.score.low)], fill: "tonexty", fillcolor: rgba(color("--grey"), 0.12) },
+    { ...edge, y: outlook.map((one) => one.score.high) },
+    { ...edge, y: outlook.map((one) => one.score.low), fill: "tonexty", fillcolor: rgba(color("--grey"), 0.12) },
     {
       x, y: [now, ...outlook.map((one) => one.score.value)], mode: "lines", name: "expected of more labels", legendgroup: "expected",
       line: { color: color("--accent"), width: 1.5, dash: "dot" },
@@ -80,12 +80,12 @@ function expected(from, outlook) {
 /** The curve as a table, for whoever cannot see it or wants its numbers. */
 export function table(curve, open) {
   const measured = curve.filter((point) => point.metrics);
-  const ranged = (one) => (one ? `${percent(one.value)} [${percent(one.low)}, ${percent(one.high)}]` : "–");
+  const ranged = (one) => (one ? `${percent(one.value)} [${(100 * one.low).toFixed(1)}, ${(100 * one.high).toFixed(1)}]` : "–");
   const rows = [...measured].reverse().map((point) => el(
     "tr", {},
     ...[
-      number(point.round), number(point.trained_on), ranged(point.metrics[point.headline]), point.change ? interval(point.change) : "–",
-      percent(point.baseline), point.control ? `${ranged(point.control.score)} of ${number(point.control.labels)}` : "–",
+      number(point.round), number(point.trained_on), ranged(point.metrics[point.headline]), point.change ? `${points(point.change.value)} [${points(point.change.low)}, ${points(point.change.high)}]` : "–",
+      percent(point.baseline), point.control ? `${number(point.control.labels)}: ${ranged(point.control.score)}` : "–",
     ].map((cell) => el("td", {}, cell)),
   ));
   const names = ["Round", "Trained on", measured.length ? metric(measured[0].headline).replace(/^./, (first) => first.toUpperCase()) : "", "Since before, points", "Log. regression", "Random labels"];

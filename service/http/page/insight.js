@@ -4,13 +4,14 @@ import { confusions } from "./confusion.js";
 import { el } from "./dom.js";
 import { poolMap } from "./map.js";
 import { multiples } from "./multiples.js";
+import { turns } from "./turns.js";
 
 const AHEAD = "300px";
 const PAUSE_MS = 3000;
 
 /** `elements` for the page, and `heard(kind)` for what happens; `mayChange`: whether the visitor may have work done. */
 export function insight(campaign, signal, mayChange) {
-  const cards = [multiples, confusions, poolMap].map((make) => make(campaign, signal, mayChange));
+  const cards = [turns, multiples, confusions, poolMap].map((make) => make(campaign, signal, mayChange));
   const seen = new Set();
   const due = new Set();
 

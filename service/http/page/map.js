@@ -5,6 +5,7 @@ import { el, link, number, time } from "./dom.js";
 
 const COLORS = ["#2b7bba", "#d9622b", "#1f9e77", "#c2649a", "#c99700", "#54a7d8", "#9a6a4b", "#7d68c4"];
 const LISTED = 50;
+const AGAIN_MS = 3000;
 const STATES = { labeled: "labeled", queued: "in the queue", uncertain: "uncertain to the adapter", other: "not asked" };
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -42,7 +43,8 @@ export function poolMap(campaign, signal, mayChange) {
     ),
     events: ["map-drawn", "queue-ranked", "job-failed"],
     async load() {
-      const { job, map } = await get(path, signal);
+      const { job, map } = await get(path, signal, 1);
+      if (map?.pending) setTimeout(() => signal.aborted || card.load().catch(() => {}), AGAIN_MS);
       drawIt.disabled = Boolean(job && job.state !== "failed");
       drawIt.textContent = map ? "Draw it anew" : "Draw the map";
       shown = map;
@@ -91,7 +93,7 @@ function plot(element, map) {
   });
   const traces = [
     trace("not asked", of(map, "other"), { size: 4, color: color("--grey"), opacity: 0.28 }),
-    trace("uncertain", of(map, "uncertain"), { size: 5, color: color("--warm"), opacity: 0.6 }),
+    trace("uncertain", of(map, "uncertain"), { size: 6, color: color("--warm"), opacity: 0.85 }),
     ...own.map((name, at) => trace(name, of(map, "labeled").filter((one) => (one.label ?? "no label") === name), { size: 8, color: COLORS[at], line: { width: 0.5, color: color("--card") } })),
     trace("other labels", of(map, "labeled").filter((one) => !own.includes(one.label ?? "no label")), { size: 8, color: color("--soft") }),
     trace("in the queue", of(map, "queued"), { size: 10, color: color("--ink"), symbol: "diamond-open", line: { width: 2 } }),

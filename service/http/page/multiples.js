@@ -14,7 +14,7 @@ export function multiples(campaign, signal) {
     element: el("section", { class: "card wide" }, el("h2", {}, "Domains and classes from round to round"), words, body),
     events: ["round-trained", "labels-changed"],
     async load() {
-      const found = await get(`${campaignPath(campaign.id)}/curve/groups`, signal);
+      const found = await get(`${campaignPath(campaign.id)}/curve/groups`, signal, 1);
       const kinds = [["domains", capital(metric(found.headline))], ["classes", "F1"]];
       const charts = kinds.flatMap(([kind, score]) => {
         const all = found[kind];
@@ -27,7 +27,7 @@ export function multiples(campaign, signal) {
           more > 0 ? el("p", { class: "summary" }, `and ${number(more)} more that are stronger, or of which too few measure`) : "",
         ];
       });
-      words.textContent = charts.length ? "The line is the score, the band its 95 % interval; the dashed line is the score of all texts, or the mean of all classes." : "Known after the first round, once some labels measure.";
+      words.textContent = charts.length ? "The line is the score, the band its 95 % interval; the dashed line is the score of all texts, or the mean of all classes; grey lines are 0, 50 and 100 %." : "Known after the first round, once some labels measure.";
       body.replaceChildren(...charts);
     },
   };
