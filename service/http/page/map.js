@@ -14,7 +14,7 @@ export function poolMap(campaign, signal, mayChange) {
   const path = `${campaignPath(campaign.id)}/map`;
   const words = el("p", { class: "summary" });
   const chart = el("div", { class: "chart map", role: "img", "aria-label": "Map of the pool", hidden: true });
-  const chosen = el("div", { class: "behind", "aria-live": "polite", hidden: true });
+  const chosen = el("div", { class: "behind", role: "region", "aria-label": "The text of a point", hidden: true });
   const list = el("details", { class: "as-table", hidden: true });
   const drawIt = el("button", { type: "button", class: "plain small" }, "Draw the map");
   let shown = null;

@@ -6,7 +6,7 @@ import { el, metric, number, points } from "./dom.js";
 export function turns(campaign, signal) {
   const path = `${campaignPath(campaign.id)}/rounds`;
   const choice = el("select", { "aria-label": "Round" });
-  const body = el("div", { "aria-live": "polite" });
+  const body = el("div", { role: "region", "aria-label": "The round" });
 
   async function show() {
     const found = await get(`${path}/${choice.value}/turn`, signal);
