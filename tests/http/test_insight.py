@@ -105,7 +105,7 @@ def test_of_several_labels_a_table_for_each(served: Served, visited: Visit) -> N
 def test_small_charts_of_domains_and_classes(served: Served, filled: str, visited: Visit) -> None:
     page = visited.page
     sign_in(served, page, filled)
-    found = card(page, "Domains and classes from round to round")
+    found = card(page, "Weak spots, round by round")
     charts = found.get_by_role("img")
     expect(charts).to_have_count(2 + len(TOPICS))
     weakest = served.http.get(f"/v1/campaigns/{filled}/curve/groups").json()

@@ -11,7 +11,7 @@ export function multiples(campaign, signal) {
   const body = el("div", {});
   const words = el("p", { class: "summary" });
   return {
-    element: el("section", { class: "card wide" }, el("h2", {}, "Domains and classes from round to round"), words, body),
+    element: el("section", { class: "card wide" }, el("h2", {}, "Weak spots, round by round"), words, body),
     events: ["round-trained", "labels-changed"],
     async load() {
       const found = await get(`${campaignPath(campaign.id)}/curve/groups`, signal, 1);
