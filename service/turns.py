@@ -87,8 +87,7 @@ def turn(connection: Connection, files: Files, campaign: Campaign, number: int) 
 
 def _learned(connection: Connection, campaign: str, since: int, until: int) -> tuple[int, int, int]:
     """(new, changed, ended) labels from one version to another."""
-    then = {(row.shard, row.row): row.value for row in labels.snapshot(connection, campaign, since)}
-    now = {(row.shard, row.row): row.value for row in labels.snapshot(connection, campaign, until)}
+    then, now = labels.between(connection, campaign, since, until)
     both = then.keys() & now.keys()
     return len(now.keys() - both), sum(then[at] != now[at] for at in both), len(then.keys() - both)
 

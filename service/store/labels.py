@@ -171,6 +171,24 @@ def values(connection: Connection, campaign: str) -> list[tuple[int, int, str]]:
     return [(shard, row, value) for shard, row, value in connection.execute(mine).all()]
 
 
+def between(
+    connection: Connection, campaign: str, since: int, until: int
+) -> tuple[dict[tuple[int, int], str], dict[tuple[int, int], str]]:
+    """{(shard, row): value} at version `since` and at version `until`, of examples that had news between."""
+    held = select(label.c.shard, label.c.row, label.c.value).where(label.c.campaign == campaign)
+    gone = held.where(label.c.version <= since, label.c.ended > since, label.c.ended <= until)
+    came = held.where(
+        label.c.version > since,
+        label.c.version <= until,
+        or_(label.c.ended.is_(None), label.c.ended > until),
+    )
+    then, now_ = (
+        {(shard, row): value for shard, row, value in connection.execute(query).all()}
+        for query in (gone, came)
+    )
+    return then, now_
+
+
 def count(connection: Connection, campaign: str) -> dict[str, int]:
     """How many labels hold now, by role; imported and synthetic ones under `import` and `synthetic`."""
     group = select(label.c.source, label.c.role, func.count()).where(_current(campaign))

@@ -41,6 +41,7 @@ ROUTES = {
     "list of campaigns": "/v1/campaigns",
     "campaign": "{c}",
     "rounds": "{c}/rounds?newest=100",
+    "what a round did": "{c}/rounds/{n}/turn",
     "curve": "{c}/curve",
     "curve by groups": "{c}/curve/groups",
     "confusion": "{c}/confusion",
@@ -70,7 +71,7 @@ def main() -> None:
         started = time.perf_counter()
         big = fill(server.served, asked)
         print(f"filled in {time.perf_counter() - started:.0f} s")
-        found = measure(server, big, asked.times)
+        found = measure(server, big, asked.rounds, asked.times)
         print(
             f"{'route':22} {'first':>8} {'then':>8} {'processor':>10} {'after an answer':>16} {'kB':>8}   ms"
         )
@@ -85,13 +86,13 @@ def main() -> None:
         )
 
 
-def measure(server: Server, big: str, times: int) -> dict[str, dict[str, float]]:
+def measure(server: Server, big: str, last: int, times: int) -> dict[str, dict[str, float]]:
     """Milliseconds of each route: the first time, the median of `times` more, and after an answer; and its size."""
     found: dict[str, dict[str, float]] = {}
     served = server.served
 
     def ask(name: str) -> tuple[float, int]:
-        url = ROUTES[name].format(c=f"/v1/campaigns/{big}")
+        url = ROUTES[name].format(c=f"/v1/campaigns/{big}", n=last)
         started = time.perf_counter()
         response = served.http.get(url, headers={"Cache-Control": "max-age=0"})
         taken = time.perf_counter() - started

@@ -88,7 +88,7 @@ function plot(element, map) {
   const names = [...counts].sort((a, b) => b[1] - a[1]).map(([name]) => name);
   const own = names.length > COLORS.length ? names.slice(0, COLORS.length - 1) : names;
   const trace = (name, texts, marker) => ({
-    x: texts.map((one) => one.x), y: texts.map((one) => one.y), texts, name: `${name} (${number(texts.length)})`, mode: "markers", type: "scatter",
+    x: texts.map((one) => one.x), y: texts.map((one) => one.y), texts, name: `${escaped(name)} (${number(texts.length)})`, mode: "markers", type: "scatter",
     text: texts.map((one) => `${wrapped(one.text)}<br><b>${escaped(one.label ?? STATES[one.state])}</b>`), hovertemplate: "%{text}<extra></extra>", marker,
   });
   const traces = [
