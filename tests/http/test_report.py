@@ -3,11 +3,15 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from service.predictions import Spans
 from tests.cli.conftest import Ran, run
 from tests.http.conftest import MEASURED, TOPICS, Served, fill
+from tests.http.test_confusions import with_test_set
 
 LOADS = {"src", "srcset", "data", "poster", "action"}
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -107,3 +111,21 @@ def test_roles_hold(served: Served, tmp_path: Path) -> None:
     ).json()
     assert report(served, one, tmp_path / "it.html", POSTIL_TOKEN=made["secret"]).status == 0
     assert report(served, other, tmp_path / "no.html", POSTIL_TOKEN=made["secret"]).status == 1
+
+
+@pytest.mark.parametrize("problem", ["multi_label", "spans"])
+def test_of_every_problem(served: Served, tmp_path: Path, problem: str) -> None:
+    """Without domains, and with too few texts for a class to be scored, there is the curve alone."""
+    lines: list[dict[str, Any]] = {
+        "multi_label": [{"text": "one", "labels": ["a", "b"]}, {"text": "two", "labels": []}],
+        "spans": [{"text": "one", "spans": [[0, 3, "a"]]}, {"text": "two", "spans": []}],
+    }[problem]
+    said: Any = np.array([[0.75, 0.25], [0.125, 0.75]], np.float32)
+    if problem == "spans":
+        said = Spans(np.array([(0, 0, 2, 0)], np.int32), np.array([0.5], np.float32))
+    c = with_test_set(served, problem, lines, said, thresholds={"adapter": [0.5, 0.5]})
+    ran = report(served, c, tmp_path / "it.html")
+    assert ran.status == 0, ran.err
+    html = (tmp_path / "it.html").read_text("utf-8")
+    assert html.count("<svg") == 1
+    assert ("wrong boundary" if problem == "spans" else "missed") in html
