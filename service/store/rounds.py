@@ -71,7 +71,8 @@ def some(connection: Connection, campaign: str, numbers: list[int]) -> list[Row[
 def states(connection: Connection, campaign: str) -> dict[int, str]:
     """The state of every round, by number."""
     query = select(round.c.number, round.c.state).where(round.c.campaign == campaign)
-    return {row.number: row.state for row in connection.execute(query.order_by(round.c.number))}
+    found = connection.execute(query.order_by(round.c.number)).all()
+    return {row.number: row.state for row in found}
 
 
 def advised(connection: Connection, campaign: str, most: int) -> tuple[int, ...]:
