@@ -78,8 +78,10 @@ def _chosen(
     # Another draw than the one that roles follow: else the sample would be of hold-out texts alone.
     drawn = draws(whole.role_keys, campaign.seed + 1)
     candidates = np.flatnonzero(readable & (whole.leading | (first < 2)))
-    order = np.lexsort((drawn[candidates], first[candidates]))
-    return np.sort(candidates[order[:MOST]])
+    if len(candidates) > MOST:
+        order = first[candidates] + drawn[candidates]  # draws are below 1
+        candidates = candidates[np.argpartition(order, MOST)[:MOST]]
+    return np.sort(candidates)
 
 
 def _positions(
