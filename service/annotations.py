@@ -241,10 +241,17 @@ def annotators(connection: Connection, campaign: str, within_s: float = LATELY_S
 
 def pace(connection: Connection, campaign: str) -> float:
     """Answers a second, lately: the larger of two windows."""
+    return paces(connection, annotation.c.campaign == campaign).get(campaign, 0.0)
+
+
+def paces(connection: Connection, *where: ColumnElement[bool]) -> dict[str, float]:
+    """The `pace` of each campaign that has one."""
     numbers = [func.count().filter(_within(window)) for window in PACE_WINDOWS_S]
-    mine = select(*numbers).where(annotation.c.campaign == campaign, _within(max(PACE_WINDOWS_S)))
-    found = connection.execute(mine).one()
-    return max(float(number) / window for number, window in zip(found, PACE_WINDOWS_S, strict=True))
+    lately = select(annotation.c.campaign, *numbers).where(*where, _within(max(PACE_WINDOWS_S)))
+    return {
+        campaign: max(float(number) / window for number, window in zip(found, PACE_WINDOWS_S, strict=True))
+        for campaign, *found in connection.execute(lately.group_by(annotation.c.campaign))
+    }
 
 
 def _within(seconds: float) -> ColumnElement[bool]:

@@ -133,6 +133,7 @@ ENDPOINTS = (
     Endpoint("GET", f"{C}/adapters", adapters.list_all),
     Endpoint("GET", f"{C}/adapters/{{n:int}}", adapters.download, returns={"application/x-tar": None}),
     Endpoint("GET", "/v1/strategies", campaigns.list_strategies),
+    Endpoint("GET", "/v1/workers", queue.list_workers),
     Endpoint("POST", "/v1/session", session.begin, 201, {"application/json": Session}, needs="viewer"),
     Endpoint("GET", "/v1/session", session.show),
     Endpoint("DELETE", "/v1/session", session.end, 204, needs="viewer"),

@@ -133,9 +133,10 @@ def list_strategies(api: Api) -> Strategies:
     known = []
     for name in registry.names():
         try:
-            known.append(StrategyView(name, registry.get(name).summary))
+            strategy = registry.get(name)
+            known.append(StrategyView(name, strategy.summary, sorted(strategy.problems)))
         except ValueError as error:
-            known.append(StrategyView(name, f"cannot be used: {error}"))
+            known.append(StrategyView(name, f"cannot be used: {error}", []))
     return Strategies(known)
 
 

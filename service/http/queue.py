@@ -5,8 +5,9 @@ from typing import Any
 from sqlalchemy import Row
 
 from service import blind, similar
+from service.doorbell import QUEUES
 from service.http.api import Api
-from service.http.schemas import Jobs, Queue, QueueQuery, TaskView
+from service.http.schemas import Jobs, Queue, QueueQuery, TaskView, Workers
 from service.http.status import job_view, project_url
 from service.records import BLIND_ROLES, Campaign, Place
 from service.store import jobs, selections
@@ -25,6 +26,11 @@ def list_jobs(api: Api, c: str) -> Jobs:
     """Jobs that are not finished."""
     with api.reading(c) as (connection, campaign):
         return Jobs([job_view(row) for row in jobs.unfinished(connection, campaign.id)])
+
+
+def list_workers(api: Api) -> Workers:
+    """How many workers there are; 0 at every queue where Redis does not answer."""
+    return Workers({queue: api.doorbell.workers(queue) for queue in QUEUES})
 
 
 def _task(api: Api, campaign: Campaign, words: Vocabulary, row: Row[Any]) -> TaskView:

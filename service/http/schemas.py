@@ -215,6 +215,17 @@ class Standing(msgspec.Struct, frozen=True):
     labels: dict[str, int]
     annotations: dict[str, int]
     rounds_done: int
+    pace: float
+    budget_left: int | None
+    label_studio_error: str | None
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """An adapter's headline metric as it was when it was trained; the learning curve has it as of today."""
+
+    round: int
+    trained_on: int
+    score: float
 
 
 class CampaignLine(msgspec.Struct, frozen=True):
@@ -223,11 +234,15 @@ class CampaignLine(msgspec.Struct, frozen=True):
     id: str
     name: str
     problem: str
+    headline: str
     labels: list[str]
     model: str
     strategy: str
     paused: bool
     created_at: float
+    warnings: list[str]
+    measured: list[Measured]
+    """Of the newest 60 rounds that were measured, oldest first."""
     status: Standing
 
 
@@ -360,6 +375,12 @@ class JobView(msgspec.Struct, frozen=True):
 
 class Jobs(msgspec.Struct, frozen=True):
     jobs: list[JobView]
+
+
+class Workers(msgspec.Struct, frozen=True):
+    """How many workers wait or work at each queue: gpu, cpu, sync."""
+
+    workers: dict[str, int]
 
 
 class AuditView(msgspec.Struct, frozen=True):
@@ -508,6 +529,8 @@ class Adapters(msgspec.Struct, frozen=True):
 class StrategyView(msgspec.Struct, frozen=True):
     name: str
     summary: str
+    problems: list[str]
+    """Which problems it is fit for."""
 
 
 class Strategies(msgspec.Struct, frozen=True):
@@ -542,8 +565,10 @@ class Tokens(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """The name of the token and what it allows; `csrf` goes into the header X-CSRF-Token of changes by cookie."""
+    """The name of the token and what it allows, in which `campaigns` (ids; null: all); `csrf` goes into the header
+    X-CSRF-Token of changes by cookie."""
 
     name: str
     access: Access
+    campaigns: tuple[str, ...] | None
     csrf: str

@@ -43,4 +43,4 @@ def end(api: Api, request: Request) -> Response:
 
 
 def _said(token: Token, secret: str) -> Session:
-    return Session(token.name, token.access, sessions.proof(secret) if secret else "")
+    return Session(token.name, token.access, token.campaigns, sessions.proof(secret) if secret else "")

@@ -14,6 +14,7 @@ from service.http.schemas import (
     CampaignView,
     JobView,
     LabelStudioProject,
+    Measured,
     QueueCount,
     RoundState,
     Standing,
@@ -24,9 +25,11 @@ from service.rounds.advance import facts
 from service.rounds.decide import State, answers_left, phase, reason
 from service.settings import Settings
 from service.store import adoptions, jobs, labels, selections
-from service.store.schema import alias, annotation, event_log, label, round, selection, shard
+from service.store.schema import alias, annotation, event_log, job, label, round, selection, shard
 
 WARNINGS = 5
+MEASURED = 60
+"""Rounds that a list tells the scores of."""
 
 
 def status(connection: Connection, campaign: Campaign) -> Status:
@@ -49,7 +52,7 @@ def status(connection: Connection, campaign: Campaign) -> Status:
         changes=state.changes,
         round=None if state.round is None else RoundState(state.round.number, state.round.state),
         rounds_done=[*known.rounds.values()].count("done"),
-        pace=float(f"{state.pace:.2f}"),
+        pace=_pace(state.pace),
         label_studio_error=next(
             (job.error for job in jobs.unfinished(connection, campaign.id) if job.kind == "sync"), None
         ),
@@ -81,6 +84,8 @@ def lines(connection: Connection, campaigns: Sequence[Campaign]) -> list[Campaig
     )
     answers = _grouped(connection, annotation, func.count(), annotation.c.kind, where=annotation.c.current)
     done = _grouped(connection, round, func.count(), where=round.c.state == "done")
+    paces, errors = annotations.paces(connection), _sync_errors(connection)
+    warnings, measured = _told(connection, {one.id: HEADLINES[one.problem] for one in campaigns})
     found = []
     for one in campaigns:
         rows = shards.get(one.id, {})
@@ -107,11 +112,52 @@ def lines(connection: Connection, campaigns: Sequence[Campaign]) -> list[Campaig
             labels=labels.by_role(known.get(one.id, {})),
             annotations={kind: number for (kind,), number in answers.get(one.id, {}).items()},
             rounds_done=done.get(one.id, {}).get((), 0),
+            pace=_pace(paces.get(one.id, 0.0)),
+            budget_left=answers_left(state),
+            label_studio_error=errors.get(one.id),
         )
         stored = msgspec.structs.asdict(one)
         fields = {name: stored[name] for name in CampaignLine.__struct_fields__ if name in stored}
-        found.append(CampaignLine(**fields, status=standing))
+        found.append(
+            CampaignLine(
+                **fields,
+                headline=HEADLINES[one.problem],
+                warnings=_newest(warnings.get(one.id, [])),
+                measured=measured.get(one.id, [])[-MEASURED:],
+                status=standing,
+            )
+        )
     return found
+
+
+def _pace(answers_a_second: float) -> float:
+    return float(f"{answers_a_second:.2f}")
+
+
+def _sync_errors(connection: Connection) -> dict[str, str]:
+    """What Label Studio's side of campaigns fails with."""
+    failing = select(job.c.campaign, job.c.error).where(
+        job.c.kind == "sync", job.c.state.in_(["ready", "running"]), job.c.error.is_not(None)
+    )
+    return {row.campaign: row.error for row in connection.execute(failing)}
+
+
+def _told(
+    connection: Connection, headlines: dict[str, str]
+) -> tuple[dict[str, list[str]], dict[str, list[Measured]]]:
+    """Warnings of campaigns, and what their rounds were measured to be worth by the metric named, as the log has it;
+    oldest first."""
+    query = select(event_log.c.campaign, event_log.c.kind, event_log.c.data).where(
+        event_log.c.kind.in_(["warning", "round-trained"])
+    )
+    warnings: dict[str, list[str]] = {}
+    measured: dict[str, list[Measured]] = {}
+    for campaign, kind, data in connection.execute(query.order_by(event_log.c.id)):
+        if kind == "warning":
+            warnings.setdefault(campaign, []).append(str(data.get("text", "")))
+        elif (score := data.get(headlines.get(campaign, ""))) is not None:
+            measured.setdefault(campaign, []).append(Measured(data["round"], data["trained_on"], score))
+    return warnings, measured
 
 
 def _grouped(
@@ -150,8 +196,10 @@ def _adopted(connection: Connection, campaign: str) -> AdoptionView | None:
 def _warnings(connection: Connection, campaign: str) -> list[str]:
     """The newest ones first, each once."""
     query = select(event_log.c.data).where(event_log.c.campaign == campaign, event_log.c.kind == "warning")
-    texts = [
-        str(data.get("text", ""))
-        for data in connection.execute(query.order_by(event_log.c.id.desc())).scalars()
-    ]
-    return list(dict.fromkeys(texts))[:WARNINGS]
+    return _newest(
+        [str(data.get("text", "")) for data in connection.execute(query.order_by(event_log.c.id)).scalars()]
+    )
+
+
+def _newest(warnings: list[str]) -> list[str]:
+    return list(dict.fromkeys(reversed(warnings)))[:WARNINGS]

@@ -53,6 +53,26 @@ def test_status(served: Served, filled: str) -> None:
     }
 
 
+def test_a_list_tells_of_warnings_and_how_scores_went(served: Served, filled: str) -> None:
+    listed = served.http.get("/v1/campaigns").json()["campaigns"]
+    (line,) = [one for one in listed if one["id"] == filled]
+    assert line["warnings"] == ["12% of the words are unknown to all-MiniLM-L6-v2"]
+    assert line["headline"] == "accuracy"
+    assert line["measured"] == [
+        {"round": n, "trained_on": 60 * n, "score": (40 + 7 * n) / MEASURED} for n in range(1, ROUNDS + 1)
+    ]
+    assert (
+        line["measured"][-1]["score"]
+        == get(served, filled, "/curve")["points"][-1]["metrics"]["accuracy"]["value"]
+    )
+    assert line["status"]["budget_left"] == 600 - 496
+    assert line["status"]["label_studio_error"] is None
+
+
+def test_workers_are_counted_by_queue(served: Served) -> None:
+    assert served.http.get("/v1/workers").json() == {"workers": {"gpu": 0, "cpu": 0, "sync": 0}}
+
+
 def test_rounds(served: Served, filled: str) -> None:
     rounds = get(served, filled, "/rounds")["rounds"]
     assert [(one["number"], one["state"], one["trained_on"]) for one in rounds] == [

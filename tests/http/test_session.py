@@ -26,7 +26,7 @@ def page(served: Served) -> Iterator[httpx.Client]:
 def test_the_cookie_stands_for_the_token(served: Served, page: httpx.Client) -> None:
     c = served.campaign()["id"]
 
-    assert page.get("/v1/session").json() == {"name": "first", "access": "admin"} | {
+    assert page.get("/v1/session").json() == {"name": "first", "access": "admin", "campaigns": None} | {
         "csrf": page.headers["x-csrf-token"]
     }
     assert page.get(f"/v1/campaigns/{c}").status_code == 200
