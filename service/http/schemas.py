@@ -242,7 +242,7 @@ class CampaignLine(msgspec.Struct, frozen=True):
     created_at: float
     warnings: list[str]
     measured: list[Measured]
-    """Of the newest 60 rounds that were measured, oldest first."""
+    """Of the newest 30 rounds that were measured, oldest first."""
     status: Standing
 
 

@@ -28,7 +28,7 @@ from service.store import adoptions, jobs, labels, selections
 from service.store.schema import alias, annotation, event_log, job, label, round, selection, shard
 
 WARNINGS = 5
-MEASURED = 60
+MEASURED = 30
 """Rounds that a list tells the scores of."""
 
 

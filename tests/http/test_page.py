@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from service.store import events, jobs, labels, rounds
 from service.store.labels import Revision
@@ -22,10 +22,15 @@ class Visit:
         self.wrong: list[str] = []
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("requestfailed", self._failed)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.wrong.append(message.text)
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # the page left what it had asked for
+            self.wrong.append(f"{request.method} {request.url}: {request.failure}")
 
 
 @pytest.fixture(params=["light", "dark"])

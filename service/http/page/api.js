@@ -30,10 +30,12 @@ export async function signOut() {
   localStorage.removeItem(KEY);
 }
 
+/** `status` 0: there was no answer. `field`: the part of the request that is at fault, null where the API names none. */
 export class ApiError extends Error {
-  constructor(status, words) {
+  constructor(status, words, field = null) {
     super(words);
     this.status = status;
+    this.field = field;
   }
 }
 
@@ -50,8 +52,10 @@ async function answered(path, options = {}) {
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  throw new ApiError(response.status, problem.detail || `The server answered ${response.status}.`);
+  throw refused(response.status, problem);
 }
+
+const refused = (status, problem) => new ApiError(status, problem.detail || `The server answered ${status}.`, problem.field ?? null);
 
 /** `maxAge`: how many seconds old the answer may be, so that many pages that ask at once cost the server what one does. */
 export async function get(path, signal, maxAge = null) {
@@ -60,12 +64,29 @@ export async function get(path, signal, maxAge = null) {
 }
 
 export async function patch(path, body) {
-  const options = { method: "PATCH", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-  return (await answered(path, options)).json();
+  return (await answered(path, { method: "PATCH", ...json(body) })).json();
 }
 
-export async function post(path) {
-  return (await answered(path, { method: "POST" })).json();
+export async function post(path, body) {
+  return (await answered(path, { method: "POST", ...(body === undefined ? {} : json(body)) })).json();
+}
+
+const json = (body) => ({ body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+
+/** POST a file; `sent(bytes)` hears how far it is, which fetch cannot tell. Raises AbortError where `signal` ends it. */
+export function postFile(path, file, headers, sent, signal) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    for (const [name, value] of Object.entries({ Accept: "application/json", "X-CSRF-Token": csrf, ...headers })) request.setRequestHeader(name, value);
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => sent(event.loaded));
+    request.addEventListener("load", () => (request.status < 300 ? resolve(request.response) : reject(refused(request.status, request.response ?? {}))));
+    request.addEventListener("error", () => reject(new ApiError(0, "The connection broke: what was stored of it stays.")));
+    request.addEventListener("abort", () => reject(new DOMException("The upload was stopped.", "AbortError")));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
 }
 
 export async function download(path, name) {

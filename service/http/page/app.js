@@ -1,23 +1,32 @@
 // The page: sign in, the list of campaigns, one campaign live.
 
-import { ApiError, campaignPath, download, follow, get, patch, post, session, signIn, signOut } from "./api.js";
+import { ApiError, campaignPath, follow, get, patch, post, session, signIn, signOut } from "./api.js";
 import { draw, sentences, table } from "./chart.js";
+import { contents, reach } from "./contents.js";
+import { adapterCell, openExport, openSettings } from "./controls.js";
 import { costCard } from "./cost.js";
+import { createForm } from "./create.js";
+import { tell } from "./dialog.js";
 import { capital, el, link, metric, number, percent, points, seconds, time } from "./dom.js";
 import { groupRows, named } from "./groups.js";
 import { insight } from "./insight.js";
+import { campaignList, labelSum, phasePill } from "./list.js";
 import { signs } from "./signs.js";
+import { sent, uploads } from "./upload.js";
 
 const main = document.getElementById("main");
-const links = document.getElementById("campaign-links");
+const trail = document.getElementById("trail");
 const connection = document.getElementById("connection");
 const signOutButton = document.getElementById("sign-out");
 let leaving = new AbortController();
 let mayChange = false;
+let mayCreate = false;
+let shown = null;
 
 const LOG_KEPT = 200;
 const LIST_EVERY_MS = 5000;
 const MEASURED_EVERY_MS = 10_000;
+const WORKERS_EVERY_MS = 10_000;
 const CURVE_EVENTS = ["round-trained", "round-scored", "labels-changed"];
 const MEASURE_EVENTS = ["annotations", "annotations-deleted"];
 const ROUND_EVENTS = ["round-started", "round-trained", "round-scored", "queue-ranked", "job-failed"];
@@ -25,7 +34,9 @@ const QUEUE_EVENTS = ["selected", "tasks-pushed", "queue-ranked", "queue-reorder
 
 function askForToken(words) {
   signOutButton.hidden = true;
-  links.replaceChildren();
+  shown = null;
+  trail.replaceChildren();
+  main.className = "";
   const input = el("input", { id: "token", type: "password", autocomplete: "off", required: true, spellcheck: "false" });
   const form = el(
     "form", { class: "card sign-in" },
@@ -46,6 +57,8 @@ function askForToken(words) {
 
 function showError(error) {
   if (error.name === "AbortError") return;
+  shown = null;
+  main.className = "";
   if (error instanceof ApiError && error.status === 401) {
     askForToken("That token is not known here.");
     return;
@@ -57,86 +70,92 @@ function showError(error) {
   );
 }
 
-/** Show what the address names: `#/` all campaigns, `#/campaign/<id>` one. */
+/** Show what the address names: `#/` all campaigns, `#/new` a form, `#/campaign/<id>` one, `…/<section>` a part of it. */
 async function show() {
+  const given = location.hash.match(/^#token=(.+)$/);
+  if (given) history.replaceState(null, "", `${location.pathname}#/`);
+  const [, id, section] = location.hash.match(/^#\/campaign\/([^/]+)(?:\/(.+))?$/) ?? [];
+  const current = id ? decodeURIComponent(id) : null;
+  if (current !== null && current === shown) return reach(section);
   leaving.abort();
   leaving = new AbortController();
   const { signal } = leaving;
+  const first = shown === null;
   connection.textContent = "";
-  const given = location.hash.match(/^#token=(.+)$/);
-  if (given) history.replaceState(null, "", `${location.pathname}#/`);
-  const one = location.hash.match(/^#\/campaign\/(.+)$/);
   try {
     if (given) await signIn(decodeURIComponent(given[1]));
     const who = await session(signal);
     if (who === null) return askForToken("");
     mayChange = who.access !== "viewer";
-    const { campaigns } = await get("/v1/campaigns", signal);
+    mayCreate = mayChange && who.campaigns === null;
     signOutButton.hidden = false;
-    const current = one ? decodeURIComponent(one[1]) : null;
-    showLinks(campaigns, current);
     if (current !== null) await showCampaign(current, signal);
-    else if (campaigns.length === 1 && given) location.hash = `#/campaign/${encodeURIComponent(campaigns[0].id)}`;
-    else await showList(campaigns, signal);
+    else {
+      const { campaigns } = await get("/v1/campaigns", signal);
+      if (campaigns.length === 1 && given) return void location.replace(`#/campaign/${encodeURIComponent(campaigns[0].id)}`);
+      if (location.hash === "#/new" && mayCreate) await showForm(campaigns, signal);
+      else showList(campaigns, signal);
+    }
+    shown = current ?? location.hash;
+    if (section) reach(section);
+    else if (!first) main.focus();
   } catch (error) {
     if (!signal.aborted) showError(error);
   }
+  return undefined;
 }
 
-function showLinks(campaigns, current) {
-  links.replaceChildren(
-    ...campaigns.map((one) => {
-      const here = one.id === current || one.name === current;
-      return el("li", {}, el("a", { href: `#/campaign/${encodeURIComponent(one.id)}`, "aria-current": here ? "page" : null }, one.name));
-    }),
+/** Where one is, below all campaigns. */
+function showTrail(name) {
+  trail.replaceChildren(
+    el("li", {}, el("a", { href: "#/", "aria-current": name ? null : "page" }, "Campaigns")),
+    name ? el("li", {}, el("span", { "aria-current": "page" }, name)) : "",
   );
+  document.title = name ? `${name} · Postil` : "Postil";
+}
+
+function put(className, ...elements) {
+  main.className = className;
+  main.replaceChildren(...elements);
+  scrollTo(0, 0);
+}
+
+async function showForm(campaigns, signal) {
+  const made = (campaign) => { location.hash = `#/campaign/${encodeURIComponent(campaign.id)}/data`; };
+  const box = await createForm(campaigns, made, signal);
+  showTrail("New campaign");
+  put("narrow", el("h1", {}, "New campaign"), el("div", { class: "card" }, box));
 }
 
 async function showList(first, signal) {
-  document.title = "Postil";
-  const list = el("ul", { class: "cards" });
-  const none = el("div", { class: "card" }, el("p", {}, "There is no campaign yet. Make one: ", el("code", {}, "postil campaign --help")));
-  main.replaceChildren(el("h1", {}, "Campaigns"), first.length ? list : none);
+  const list = campaignList(mayCreate);
+  showTrail(null);
+  put("", ...list.elements);
   for (let campaigns = first; !signal.aborted; ) {
-    list.replaceChildren(...campaigns.map(card));
+    list.fill(campaigns);
     await new Promise((resolve) => setTimeout(resolve, LIST_EVERY_MS));
-    if (!signal.aborted) campaigns = (await get("/v1/campaigns", signal, 2)).campaigns;
-    if (!first.length && campaigns.length) return show();
+    try {
+      if (!signal.aborted) campaigns = (await get("/v1/campaigns", signal, 2)).campaigns;
+      connection.textContent = "";
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error.status === 401) return void showError(error);
+      connection.textContent = "Connecting …";
+    }
   }
 }
-
-function card(campaign) {
-  const { status } = campaign;
-  return el(
-    "li", {},
-    el(
-      "a", { class: "card", href: `#/campaign/${encodeURIComponent(campaign.id)}` },
-      el("strong", {}, campaign.name),
-      phasePill(status.phase),
-      el("p", { class: "summary" }, `${number(labelSum(status))} labels · ${number(status.examples)} examples · ${number(status.rounds_done)} rounds`),
-    ),
-  );
-}
-
-function phasePill(phase) {
-  const kind = { labeling: "", "waiting for a pool": "grey" }[phase] ?? "warm";
-  return el("span", { class: `pill ${kind}` }, phase);
-}
-
-/** What people gave: synthetic labels are told apart. */
-const labelSum = (status) => Object.entries(status.labels).reduce((sum, [role, one]) => sum + (role === "synthetic" ? 0 : one), 0);
 
 async function showCampaign(id, signal) {
   const path = campaignPath(id);
   const ask = (what) => get(`${path}${what}`, signal, /curve|annotators|disagreements/.test(what) ? 1 : null); // an old one does until a new one is made
   const again = (what) => get(`${path}${what}`, signal, 1); // `calm` waits for longer than that after what happened
-  const [campaign, { rounds }, learning, groups, queue, { jobs }, log, people, disputed, { audit }] = await Promise.all(
-    ["", "/rounds?newest=100", "/curve", "/curve/groups", "/queue", "/jobs", "/events?follow=false", "/annotators", "/disagreements?limit=50", "/audit"].map(ask),
+  const [campaign, { rounds }, learning, groups, queue, { jobs }, log, people, disputed, { audit }, { uploads: sends }] = await Promise.all(
+    ["", "/rounds?newest=100", "/curve", "/curve/groups", "/queue", "/jobs", "/events?follow=false", "/annotators", "/disagreements?limit=50", "/audit", "/pool"].map(ask),
   );
-  document.title = `${campaign.name} · Postil`;
   const more = insight(campaign, signal, mayChange);
-  const parts = campaignParts(campaign, more.elements);
-  main.replaceChildren(...parts.elements);
+  const parts = campaignParts(campaign, more.elements, signal);
+  showTrail(campaign.name);
+  put("with-contents", contents(parts.grid, `#/campaign/${encodeURIComponent(id)}`, signal), el("div", { class: "view" }, ...parts.elements));
   const known = { rounds, learning, curve: learning.points };
   parts.status(campaign.status);
   parts.notices(campaign);
@@ -148,6 +167,7 @@ async function showCampaign(id, signal) {
   parts.log(log.events);
   parts.people(people, disputed);
   parts.audit(audit);
+  parts.uploads(sends);
 
   const refresh = {
     curve: calm(async () => {
@@ -169,9 +189,11 @@ async function showCampaign(id, signal) {
     }, signal, MEASURED_EVERY_MS),
     audit: calm(async () => parts.audit((await again("/audit")).audit), signal),
     cost: calm(async () => parts.cost(await again("/cost?rounds=30")), signal, MEASURED_EVERY_MS),
-    campaign: calm(async () => parts.notices(await again("")), signal),
+    uploads: calm(async () => parts.uploads(await sent(id, signal)), signal),
+    campaign: calm(async () => { parts.notices(await again("")); parts.redraw(); }, signal),
   };
-  parts.changed = refresh.campaign;
+  parts.redraw = () => parts.rounds(known);
+  watchWorkers(parts.workers, signal);
   ask("/cost?rounds=30").then(parts.cost, showError); // after the curve, which it stands on
   if (learning.pending || groups.pending) refresh.curve();
   if (people.pending || disputed.pending) refresh.people();
@@ -187,6 +209,7 @@ async function showCampaign(id, signal) {
     if (MEASURE_EVENTS.includes(event) && known.curve.length) refresh.measured();
     if (["labels-weighed", "round-trained"].includes(event)) refresh.people();
     if (event === "audited") refresh.audit();
+    if (event === "upload-finished") refresh.uploads();
     if (ROUND_EVENTS.includes(event)) refresh.rounds();
     if (QUEUE_EVENTS.includes(event)) refresh.queue();
     if (["warning", "project-made", "campaign-changed", "labels-changed"].includes(event)) refresh.campaign();
@@ -195,6 +218,15 @@ async function showCampaign(id, signal) {
   const media = matchMedia("(prefers-color-scheme: dark)");
   media.addEventListener("change", () => parts.curve(known), { signal });
   follow(id, log.events.at(-1)?.id ?? 0, hear, (words) => { connection.textContent = words; }, signal);
+}
+
+/** Whether there is anybody to do the work. */
+async function watchWorkers(heard, signal) {
+  while (!signal.aborted) {
+    const { workers } = await get("/v1/workers", signal, 5).catch(() => ({}));
+    if (!signal.aborted && workers) heard(workers);
+    await new Promise((resolve) => setTimeout(resolve, WORKERS_EVERY_MS));
+  }
 }
 
 /** `work` at most once in `pauseMs`, however often it is asked for; pages that heard the same do not ask all at once. */
@@ -215,8 +247,14 @@ function calm(work, signal, pauseMs = 1000) {
 }
 
 /** The elements of a campaign's view, and functions that fill them. */
-function campaignParts(campaign, more) {
-  const parts = { changed: () => {} };
+function campaignParts(campaign, more, signal) {
+  const parts = { redraw: () => {} };
+  const title = el("h1", {});
+  const what = el("span", {});
+  const data = uploads(campaign, mayChange);
+  const workers = el("p", { class: "summary" });
+  let work = [];
+  let staff = null;
   const phase = el("span", { "aria-live": "polite" });
   const pause = el("button", { type: "button" });
   const labelStudio = el("span", {});
@@ -244,48 +282,55 @@ function campaignParts(campaign, more) {
   pause.addEventListener("click", async () => {
     pause.disabled = true;
     try {
-      const changed = await patch(campaignPath(campaign.id), { paused: !paused });
-      parts.notices(changed);
-      parts.status(changed.status);
+      changed(await patch(campaignPath(campaign.id), { paused: !paused }));
     } catch (error) {
-      showError(error);
+      tell(error.message, "bad");
     }
     pause.disabled = false;
   });
+
+  function changed(now) {
+    parts.notices(now);
+    parts.status(now.status);
+    parts.redraw();
+  }
 
   auditNow.addEventListener("click", async () => {
     auditNow.disabled = true;
     try {
       await post(`${campaignPath(campaign.id)}/audit`);
     } catch (error) {
-      showError(error);
+      tell(error.message, "bad");
+      auditNow.disabled = false;
     }
   });
 
-  const fetchFile = (what, name) => () => download(`${campaignPath(campaign.id)}${what}`, name).catch(showError);
+  const settings = () => openSettings(campaign.id, changed, signal).catch((error) => tell(error.message, "bad"));
   parts.elements = [
     el(
       "div", { class: "head" },
       el(
         "div", {},
-        el("h1", {}, campaign.name),
-        el("div", { class: "what" }, phase, el("span", {}, `${campaign.problem.replaceAll("_", " ")} · ${number(campaign.labels.length)} labels · ${campaign.strategy}`), el("span", {}, campaign.model)),
+        title,
+        el("div", { class: "what" }, phase, what, el("span", {}, campaign.model)),
       ),
       el(
         "div", { class: "actions" },
         labelStudio, mayChange ? pause : null,
-        el("button", { type: "button", class: "plain", onclick: fetchFile("/export?what=labels&format=jsonl", `${campaign.id}-labels.jsonl`) }, "Export labels"),
+        mayChange ? el("button", { type: "button", class: "plain", onclick: settings }, "Settings") : null,
+        el("button", { type: "button", class: "plain", onclick: () => openExport(campaign.id, signal) }, "Export"),
       ),
     ),
     notices, tiles,
-    el(
+    parts.grid = el(
       "div", { class: "grid" },
       el("section", { class: "card" }, el("h2", {}, "Learning curve"), chart, chartEmpty, words),
       el(
         "div", { class: "stack" },
-        el("section", { class: "card" }, el("h2", {}, "Work"), jobs),
+        el("section", { class: "card" }, el("h2", {}, "Work"), jobs, workers),
         el("section", { class: "card" }, el("h2", {}, "Annotations"), answers),
       ),
+      el("section", { class: "card wide" }, el("h2", {}, "Data"), data.element),
       el(
         "section", { class: "card wide" }, el("h2", {}, "Rounds"),
         el(
@@ -331,8 +376,13 @@ function campaignParts(campaign, more) {
     ),
   ];
 
+  parts.uploads = data.shown;
+
   parts.notices = (now) => {
+    Object.assign(campaign, now);
     paused = now.paused;
+    title.textContent = now.name;
+    what.textContent = `${now.problem.replaceAll("_", " ")} · ${number(now.labels.length)} labels · ${now.strategy}`;
     pause.textContent = paused ? "Resume" : "Pause";
     pause.className = paused ? "" : "plain";
     labelStudio.replaceChildren(link(now.label_studio?.url, "Open Label Studio", "button") ?? "");
@@ -364,11 +414,25 @@ function campaignParts(campaign, more) {
   };
 
   parts.jobs = (list) => {
+    work = list;
+    parts.workers(staff);
     const busy = list.filter((job) => job.state === "running" || job.error);
     const waiting = list.length - busy.length;
     jobs.replaceChildren(...busy.map(jobLine));
     if (waiting) jobs.append(el("li", { class: "summary" }, `${number(waiting)} ${waiting === 1 ? "job waits" : "jobs wait"} for a worker`));
     if (!list.length) jobs.append(el("li", { class: "empty" }, "Nothing to do at the moment."));
+  };
+
+  /** How many workers there are, and for what there is none though it is wanted. */
+  parts.workers = (known) => {
+    staff = known;
+    if (!known) return;
+    const missing = Object.keys(known).filter((queue) => !known[queue] && work.some((job) => job.queue === queue && job.state === "ready"));
+    workers.className = missing.length ? "wrong" : "summary";
+    const said = missing.length
+      ? `${capital(missing.map((queue) => `no ${queue} worker`).join(" and "))} is there, and work waits for one.`
+      : `Workers: ${Object.entries(known).map(([queue, count]) => `${number(count)} ${queue}`).join(", ")}.`;
+    if (workers.textContent !== said) workers.textContent = said;
   };
 
   parts.curve = ({ curve, learning }) => {
@@ -382,7 +446,7 @@ function campaignParts(campaign, more) {
 
   parts.rounds = ({ rounds: list, curve }) => {
     const byRound = new Map(curve.map((point) => [point.round, point]));
-    rounds.replaceChildren(...[...list].reverse().map((round) => roundRow(round, byRound.get(round.number), fetchFile, campaign)));
+    rounds.replaceChildren(...[...list].reverse().map((round) => roundRow(round, byRound.get(round.number), campaign, changed)));
     if (!list.length) rounds.append(el("tr", {}, el("td", { colspan: "10", class: "text empty" }, `The first round begins when ${number(campaign.round_size)} labels have come.`)));
   };
 
@@ -440,7 +504,7 @@ function jobLine(job) {
   );
 }
 
-function roundRow(round, point, fetchFile, campaign) {
+function roundRow(round, point, campaign, changed) {
   const score = point?.metrics?.[campaign.headline];
   const cells = [
     number(round.number),
@@ -452,9 +516,7 @@ function roundRow(round, point, fetchFile, campaign) {
     percent(point?.baseline),
     seconds(round.train_seconds),
     seconds(round.score_seconds),
-    ["scoring", "done"].includes(round.state) && round.trained_on !== null
-      ? el("button", { type: "button", class: "plain small", "aria-label": `Download the adapter of round ${round.number}`, onclick: fetchFile(`/adapters/${round.number}`, `${campaign.id}-round-${round.number}.tar`) }, "Download")
-      : "–",
+    adapterCell(round, campaign, mayChange, changed),
   ];
   return el("tr", {}, ...cells.map((cell) => el("td", {}, cell)));
 }
@@ -567,6 +629,9 @@ function fact(name, value) {
   return typeof value === "number" ? number(value) : typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-signOutButton.addEventListener("click", () => signOut().then(show, showError));
+signOutButton.addEventListener("click", () => {
+  shown = null;
+  signOut().then(show, showError);
+});
 addEventListener("hashchange", show);
 show();

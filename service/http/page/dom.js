@@ -41,3 +41,8 @@ export function time(at) {
   const words = today ? date.toLocaleTimeString() : date.toLocaleString();
   return el("time", { datetime: date.toISOString() }, words);
 }
+
+export function bytes(value) {
+  const step = value < 1000 ? 0 : value < 1e6 ? 1 : value < 1e9 ? 2 : 3;
+  return `${(value / 1000 ** step).toLocaleString(undefined, { maximumFractionDigits: step ? 1 : 0 })} ${["bytes", "kB", "MB", "GB"][step]}`;
+}
