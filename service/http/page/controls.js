@@ -67,7 +67,7 @@ export function openExport(id, signal) {
 
 /** A cell of the table of rounds: take the round's adapter away, and where campaigns can name one, choose it. */
 export function adapterCell(round, campaign, mayChange, changed) {
-  if (!["scoring", "done"].includes(round.state)) return "–";
+  if (!["scoring", "done"].includes(round.state) || round.trained_on === null) return "–";
   const path = campaignPath(campaign.id);
   const take = async () => {
     try {
