@@ -25,7 +25,7 @@ CHANGED = (
 )
 DELETE_CHUNK = 50
 """Tasks deleted in one request: each prediction that goes with them takes 2 ms, and annotators wait meanwhile."""
-DELETE_TIMEOUT_S = 300.0
+LONG_TIMEOUT_S = 300.0
 """A model version goes in one request, at 6 ms a prediction."""
 TITLE_CHARS = (3, 50)
 OVERLAP_S = 60
@@ -220,8 +220,10 @@ class Client(Session):
         return self.decode(dict[str, Any], response.content, f"GET {path}")
 
     def change_project(self, project: int, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Set settings of a project; all of them as they are then."""
-        return self.call(dict[str, Any], "PATCH", f"/api/projects/{project}/", None, dict(values))
+        """Set settings of a project; all of them as they are then. Some have Label Studio go through all tasks."""
+        path = f"/api/projects/{project}/"
+        response = self.send("PATCH", path, body=dict(values), timeout_s=LONG_TIMEOUT_S)
+        return self.decode(dict[str, Any], response.content, f"PATCH {path}")
 
     def webhooks(self, project: int) -> list[Hook]:
         """Those of the project."""
@@ -378,7 +380,7 @@ class Client(Session):
             )
         path = f"/api/projects/{project}/model-versions/"
         body = {"model_version": model_version}
-        response = self.send("DELETE", path, body=body, timeout_s=DELETE_TIMEOUT_S)
+        response = self.send("DELETE", path, body=body, timeout_s=LONG_TIMEOUT_S)
         return self.decode(_Deleted, response.content, f"DELETE {path}").deleted_predictions
 
     def ask_again(self, project: int, answers: Mapping[int, int]) -> None:

@@ -65,8 +65,8 @@ def settings(client: Client, project: int) -> dict[str, Any]:
 
 
 def tasks(client: Client, project: int) -> dict[int, dict[str, Any]]:
-    """What people put into each task, and for how many of them it is."""
-    kept = ("data", "meta", "overlap", "inner_id", "created_at", "file_upload", "allow_skip")
+    """What people put into each task, for how many of them it is, and whether it is done."""
+    kept = ("data", "meta", "overlap", "inner_id", "created_at", "file_upload", "is_labeled")
     found: dict[int, dict[str, Any]] = {}
     page = 1
     while True:
