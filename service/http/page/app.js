@@ -305,6 +305,15 @@ function campaignParts(campaign, more, signal) {
     }
   });
 
+  const train = el("button", { type: "button", class: "plain" }, "Train now");
+  train.addEventListener("click", async () => {
+    try {
+      await post(`${campaignPath(campaign.id)}/rounds`);
+    } catch (error) {
+      tell(error.message, "bad");
+    }
+  });
+
   const settings = () => openSettings(campaign.id, changed, signal).catch((error) => tell(error.message, "bad"));
   parts.elements = [
     el(
@@ -316,9 +325,9 @@ function campaignParts(campaign, more, signal) {
       ),
       el(
         "div", { class: "actions" },
-        labelStudio, mayChange ? pause : null,
+        labelStudio, mayChange ? pause : null, mayChange ? train : null,
         mayChange ? el("button", { type: "button", class: "plain", onclick: settings }, "Settings") : null,
-        el("button", { type: "button", class: "plain", onclick: () => openExport(campaign.id, signal) }, "Export"),
+        el("button", { type: "button", class: "plain", onclick: () => openExport(campaign, signal) }, "Export"),
       ),
     ),
     notices, tiles,
@@ -391,6 +400,7 @@ function campaignParts(campaign, more, signal) {
 
   parts.status = (status) => {
     if (phase.textContent !== status.phase) phase.replaceChildren(phasePill(status.phase));
+    train.hidden = !status.changes || ["training", "planning", "scoring"].includes(status.round?.state);
     const { labels } = status;
     const measuring = status.test_examples ? `${number(status.test_examples)} test examples` : `${number(labels["hold-out"] ?? 0)} hold-out`;
     const tile = (name, value, more) => el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, value, el("small", {}, more)));

@@ -12,7 +12,12 @@ const EXPORTS = [
   ["pool", "Pool", "Every text, and which other one it repeats."],
   ["auto-labels", "Auto-labels", "The rest of the pool by the newest adapter, where it is right often enough."],
 ];
-const FORMATS = [["jsonl", "JSON Lines"], ["csv", "CSV"]];
+const FORMATS = [
+  ["jsonl", "JSON Lines", "", "jsonl"], ["csv", "CSV", "", "csv"], ["parquet", "Parquet", "", "parquet"],
+  ["hf", "Folder for Hugging Face's datasets", "Labels alone, with a card.", "zip"],
+  ["label-studio", "Label Studio's JSON", "Labels alone.", "json"],
+];
+const TAGGED = [["conll", "CoNLL", "Labels alone, as BIO tags.", "conll"], ["spacy", "spaCy's JSON Lines", "Labels alone.", "spacy.jsonl"]];
 
 /** A dialog for the campaign's settings; `changed` is told the campaign as it is then. */
 export async function openSettings(id, changed, signal) {
@@ -44,8 +49,9 @@ export async function openSettings(id, changed, signal) {
   const box = open("Settings", form("Save", fields, send, (error) => (error.status === 409 ? "name" : null)), signal);
 }
 
-/** A dialog that saves an export as a file. */
-export function openExport(id, signal) {
+/** A dialog that saves an export as a file; a form that does not fit what is asked for is refused by the API. */
+export function openExport({ id, problem }, signal) {
+  const formats = problem === "spans" ? [...FORMATS, ...TAGGED] : FORMATS;
   const asked = {};
   const precision = el("input", { type: "number", inputmode: "decimal", min: 0.5, max: 0.999, step: 0.01, value: 0.97 });
   const bar = field("precision", "Precision", precision, "How often they are to be right, in 95 of 100 campaigns.");
@@ -53,14 +59,14 @@ export function openExport(id, signal) {
   async function send() {
     const query = new URLSearchParams({ what: asked.what, format: asked.format });
     if (asked.what === "auto-labels") query.set("precision", precision.value);
-    await download(`${campaignPath(id)}/export?${query}`, `${id}-${asked.what}.${asked.format}`);
+    await download(`${campaignPath(id)}/export?${query}`, `${id}-${asked.what}.${formats.find(([name]) => name === asked.format)[3]}`);
     box.close();
   }
 
   const fields = [
     choice("what", "What", EXPORTS, "labels", (one) => { asked.what = one; bar.hidden = one !== "auto-labels"; }),
     bar,
-    choice("format", "Format", FORMATS, "jsonl", (one) => { asked.format = one; }),
+    choice("format", "Format", formats, "jsonl", (one) => { asked.format = one; }),
   ];
   const box = open("Export", form("Download", fields, send), signal);
 }
