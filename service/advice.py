@@ -141,7 +141,10 @@ def _care(found: Cost) -> str:
             f"few lead times are known: {DEFAULT_S:.0f} s are assumed for an answer where one is missing"
         )
     elif times.missing:
-        notes.append(f"{times.missing:,} answers came without a lead time and count as usual ones")
+        missing = "1 answer came without a lead time and counts as a usual one"
+        if times.missing > 1:
+            missing = f"{times.missing:,} answers came without a lead time and count as usual ones"
+        notes.append(missing)
     if times.capped:
         off = time(3600 * times.capped_hours)
         notes.append(

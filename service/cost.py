@@ -112,6 +112,8 @@ class Account(msgspec.Struct, frozen=True):
     encoded_s: float
     labels: int
     """That train and came from people."""
+    measuring: int = 0
+    """That came from people and only measure."""
 
     @property
     def people_s(self) -> float:
@@ -346,13 +348,15 @@ def per_point(points: Interval, whole: float | None) -> Range | None:
 
 
 def point(account: Account, prices: Prices, points: Sequence[Point]) -> PointCost | None:
-    """What a point took from the first round that was measured to the newest: what was asked for by the scores of those
-    before the newest, and the rounds after the first."""
+    """What a point took from the first round that was measured to the newest: the labels between them, each at what
+    people's labels took in the mean, and the rounds after the first."""
     scored = [(one.round, score) for one in points if (score := _score(one)) is not None]
     if len(scored) < 2:
         return None
     (first, before), (last, now) = scored[0], scored[-1]
-    people_s = sum(one.seconds for one in account.asked if first <= one.round < last)
+    labels = {one.number: one.labels for one in account.ran}
+    more = max(0, labels.get(last, 0) - labels.get(first, 0))
+    people_s = account.people_s * more / max(1, account.labels + account.measuring)
     workers_s = sum(one.seconds for one in account.ran if first < one.number <= last)
     apart = difference(now, before)
     gained = Interval(*(100 * one for one in (apart.value, apart.low, apart.high)))

@@ -88,8 +88,8 @@ def test_all_that_can_be_said() -> None:
         "Each of 80 labels that train took 25 s [23 s, 27 s] of people and cost 0.25 EUR [0.23, 0.28].",
         "The next 100 labels take about 42 min [36 min, 47 min] of people and 25.20 EUR [21.91, 28.49]; expected of "
         "them: +1.2 points [+0.1, +3.1], worth 60.00 EUR [5.00, 155.00].",
-        "Since the first round that was measured: +20.0 points [+15.0, +33.0], each for 50 s [30 s, 67 s] of people, "
-        "0.51 EUR [0.31, 0.68].",
+        "Since the first round that was measured: +20.0 points [+15.0, +33.0], each for 40 s [24 s, 53 s] of people, "
+        "0.41 EUR [0.25, 0.54].",
         "One point more takes about 40 labels [20 or more]: 17 min [8 min or more] of people, 10.08 EUR "
         "[5.04 or more].",
         "For the same score random draws would have taken about 60 labels [20, 80] more (extrapolated), at 0.25 EUR "

@@ -24,6 +24,7 @@ ACCOUNT = Account(
     {1: 4, 2: 25},
     100.0,
     80,
+    20,
 )
 
 
@@ -118,13 +119,13 @@ def test_what_a_point_took() -> None:
     points = [measured(1, 0.6, 0.48, 0.64), measured(2, 0.8, 0.77, 0.85)]
     found = cost.point(ACCOUNT, PRICED, points)
 
-    # What round 1's scores asked for took 1,000 s, and round 2 of workers 140: 10.14 EUR for 20 points.
+    # Of 100 labels that took 2,000 s, 40 came between the rounds: 800 s, and 140 of workers, for 20 points.
     assert found is not None
     assert found.points is not None
     assert found.points.value == pytest.approx(20.0)
-    assert found.each.hours.value == pytest.approx(1000 / 3600 / 20)
+    assert found.each.hours.value == pytest.approx(800 / 3600 / 20)
     assert found.each.money is not None
-    assert found.each.money.value == pytest.approx(10.14 / 20)
+    assert found.each.money.value == pytest.approx(8.14 / 20)
     assert cost.point(ACCOUNT, PRICED, points[:1]) is None
 
 

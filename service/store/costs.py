@@ -26,6 +26,7 @@ def account(connection: Connection, campaign: Campaign) -> Account:
         waiting(connection, campaign.id),
         encoded(connection, campaign),
         known.get("train", 0) + known.get("control", 0),
+        known.get("hold-out", 0),
     )
 
 
