@@ -19,7 +19,7 @@ p { margin: .3rem 0; } .soft, caption, small { color: #59636b; } small { white-s
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; margin: .6rem 0; }
 caption { text-align: left; padding-bottom: .2rem; }
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #e0ddd4; vertical-align: top; }
-th:first-child, td:first-child, .text { text-align: left; overflow-wrap: anywhere; }
+th, td { white-space: nowrap; } th:first-child, td:first-child { text-align: left; }
 .wide { overflow-x: auto; } svg { max-width: 100%; height: auto; }
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .15rem 1.2rem; }
 dt { color: #59636b; } dd { margin: 0; overflow-wrap: anywhere; }

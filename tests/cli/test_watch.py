@@ -26,7 +26,18 @@ def test_once_shows_it_as_it_is(postil: Callable[..., Any], api: Client) -> None
     assert shown.out.splitlines()[0].rstrip().endswith(": paused")
     assert "campaign-changed" in shown.out
     assert sorted(json.loads(found.out)) == [
-        *("active", "campaign", "events", "gain", "jobs", "points", "rounds", "stopping", "weakest")
+        *(
+            "active",
+            "campaign",
+            "events",
+            "gain",
+            "jobs",
+            "pending",
+            "points",
+            "rounds",
+            "stopping",
+            "weakest",
+        )
     ]
 
 
@@ -40,6 +51,7 @@ def test_a_curve_without_rounds(postil: Callable[..., Any], api: Client) -> None
         "gain": None,
         "weakest": None,
         "active": None,
+        "pending": False,
     }
     assert postil("curve", "flat", "--groups").out.startswith("There is no round yet")
     assert json.loads(postil("curve", "flat", "--groups", "--json").out)["domains"] == []

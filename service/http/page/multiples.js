@@ -56,7 +56,7 @@ function chart({ name, n, points, whole }, { rounds }) {
   const picture = svg(
     "svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": words },
     ...[0, 0.5, 1].map((at) => svg("line", { class: "rule", x1: EDGE, x2: WIDTH - EDGE, y1: y(at), y2: y(at) })),
-    svg("path", { class: "band", d: `${path(band)}Z` }),
+    svg("path", { class: points.length > 1 ? "band" : "only", d: `${path(band)}Z` }),
     whole === null ? null : svg("line", { class: "whole", x1: EDGE, x2: WIDTH - EDGE, y1: y(whole), y2: y(whole) }),
     svg("path", { class: "line", d: path(points.map((one) => [x(one.x), y(one.value)])) }),
     ...points.map((one) => svg("g", {}, svg("circle", { class: "dot", cx: x(one.x), cy: y(one.value), r: one === last ? 3 : 2 }), svg("title", {}, `round ${one.round}, ${number(one.x)} labels: ${percent(one.value)} [${percent(one.low)}, ${percent(one.high)}]`))),
