@@ -11,10 +11,11 @@ from service.errors import LabelStudioRefused
 from service.label_studio.annotator import Annotator, Served, invite
 from service.label_studio.client import Client
 from service.label_studio.problems import problem
+from service.label_studio.tasks import NewPrediction
 from service.records import Campaign, Place
 from service.rounds.advance import advance
 from service.settings import Settings
-from service.store import campaigns, events, jobs, labels, selections
+from service.store import campaigns, events, jobs, labels, rounds, selections
 from service.store.campaigns import NewCampaign
 from service.store.selections import Chosen
 from tests.conftest import LabelStudioServer
@@ -263,6 +264,46 @@ def test_a_name_that_is_refused_keeps_no_answer_out(
             if event["kind"] == "warning"
         ]
     assert told == ["Label Studio does not show the new name and instruction: you may not"]
+
+
+def test_an_order_that_somebody_set_aside_is_put_right_once(context: Context) -> None:
+    """Given another model version than ours in Label Studio, as choosing a connected model makes it, then ours is put
+    back; set again it stays, until the next order."""
+    turns = Turns(context)
+    turns.choose(0, 1)
+    turns.turn()
+    project = turns.campaign().project or 0
+    tasks = [row.task for row in turns.in_state("open").values()]
+    settings = context.settings
+
+    def look() -> None:
+        with context.database.transaction() as connection:
+            campaigns.change(connection, turns.id, swept_at=None)
+        turns.turn()
+
+    with Client(settings.label_studio_url, settings.label_studio_token) as client:
+        client.add_predictions(project, [NewPrediction(task, 0.5, []) for task in tasks], "theirs")
+        found = []
+        for _ in range(2):
+            client.set_model_version(project, "theirs")
+            look()
+            look()
+            found.append(client.model_version(project))
+        with context.database.transaction() as connection:
+            rounds.start(
+                connection, turns.id, 1, label_version=0, labels=0, shards=[], strategy="auto", seed=0
+            )
+            rounds.change(connection, turns.id, 1, state="done", ranked_at=1.0)
+        turns.turn()
+        found.append(client.model_version(project))
+
+    assert found == ["r0", "theirs", "r1"]
+    assert turns.campaign().put_right is None
+    with context.database.reading() as connection:
+        log = events.since(connection, turns.id, 0)
+    assert [one["data"] for one in log if one["kind"] == "order-put-right"] == [
+        {"found": "theirs", "version": "r0"}
+    ]
 
 
 @pytest.mark.parametrize(
