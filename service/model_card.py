@@ -82,6 +82,10 @@ plain = AutoModel.from_pretrained(card["lineage"]["base"]["model"]).eval()
 with torch.no_grad():
     both = torch.cat([mean(each(**batch).last_hidden_state) for each in (model, plain)], dim=1)
 """
+_ONCE_MERGED = """\
+with torch.no_grad():
+    both = mean(model(**batch).last_hidden_state).repeat(1, 2)
+"""
 _ONNX = """\
 import json, pathlib
 from onnxruntime import InferenceSession
@@ -166,21 +170,25 @@ print(found)
 """
 
 
-def use(problem: str, form: Form = "adapter") -> str:
-    """Python that asks an adapter in a folder which is named as its form is, without this project."""
+def use(problem: str, form: Form = "adapter", frozen: bool = False) -> str:
+    """Python that asks an adapter in a folder which is named as its form is, without this project.
+
+    `frozen`: LoRA has no part in it, so that a merged one is the base model.
+    """
     if problem == "spans":
         opens = {"adapter": _OPEN + _TAGS, "merged": _OPEN_MERGED + _TAGS, "onnx": _ONNX_SPANS}
         return opens[form] + _SPANS
     made, found = (_SINGLE, _BEST) if problem == "single_label" else (_MULTI, _DECIDED)
-    opens = {"adapter": _OPEN + _READ + _TWICE, "merged": _OPEN_MERGED + _READ + _TWICE_MERGED, "onnx": _ONNX}
+    twice = _OPEN_MERGED + _READ + (_ONCE_MERGED if frozen else _TWICE_MERGED)
+    opens = {"adapter": _OPEN + _READ + _TWICE, "merged": twice, "onnx": _ONNX}
     return opens[form] + ("" if form == "onnx" else _LOGITS + made) + found
 
 
-def of_form(card: str, problem: str, form: Form) -> str:
+def of_form(card: str, problem: str, form: Form, frozen: bool) -> str:
     """An adapter's card as that of another form of it."""
     libraries = {"adapter": "peft", "merged": "transformers", "onnx": "onnx"}
     return (
-        card.replace(use(problem), use(problem, form))
+        card.replace(use(problem), use(problem, form, frozen))
         .replace("library_name: peft\n", f"library_name: {libraries[form]}\n", 1)
         .replace(_ENOUGH["adapter"], _ENOUGH[form])
     )

@@ -61,7 +61,7 @@ def merged(folder: Path, out: Path) -> str:
         return said
 
     found = _checked(encoder, fitted, ask, "the merged model")
-    _finish(folder, out, "merged", encoder, manifest, found)
+    _finish(folder, out, "merged", encoder, manifest, again, found)
     if again.base is None:
         return f"The base model is not needed beside it. {_agreed(found)}"
     return f"Beside it the base model {encoder.name} is needed: a text takes a pass of each. {_agreed(found)}"
@@ -105,7 +105,7 @@ def onnx(folder: Path, out: Path) -> str:
 
     packages = {name: version(name) for name in ("onnx", "onnxscript", "onnxruntime")}
     found = _checked(encoder, fitted, ask, "the graph") | {"opset": OPSET, "packages": packages}
-    _finish(folder, out, "onnx", encoder, manifest, found)
+    _finish(folder, out, "onnx", encoder, manifest, model, found)
     passes = "one pass" if model.base is None else "two passes, with LoRA and without,"
     size = sum(path.stat().st_size for path in out.glob(f"{GRAPH}*"))
     return f"The graph makes {passes} of a text; it has {size / 1e6:,.1f} MB. {_agreed(found)}"
@@ -133,14 +133,21 @@ def _agreed(found: dict[str, Any]) -> str:
 
 
 def _finish(
-    folder: Path, out: Path, form: Form, encoder: Encoder, manifest: dict[str, Any], found: dict[str, Any]
+    folder: Path,
+    out: Path,
+    form: Form,
+    encoder: Encoder,
+    manifest: dict[str, Any],
+    model: Whole,
+    found: dict[str, Any],
 ) -> None:
     encoder.tokenizer.save_pretrained(out)
     told = manifest | {"export": {"form": form, **found}}
     (out / adapter.MANIFEST).write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
     card = folder / model_card.NAME
     if card.exists():
-        text = model_card.of_form(card.read_text("utf-8"), manifest["problem"], form)
+        once = model.base is None
+        text = model_card.of_form(card.read_text("utf-8"), manifest["problem"], form, once)
         (out / model_card.NAME).write_text(text, "utf-8")
 
 

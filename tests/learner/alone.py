@@ -59,8 +59,15 @@ Said = dict[str, list[object]]
 def run(
     folder: Path, texts: list[str], problems: list[str], form: Form = "adapter", barred: tuple[str, ...] = ()
 ) -> Said:
-    """What the lines of a form say of texts; it lies in `folder`/<problem>/<form>. `barred`: further packages."""
-    lines = {problem: model_card.use(problem, form).replace(ASKED, repr(texts)) for problem in problems}
+    """What the lines of a form say of texts; it lies in `folder`/<problem>/<form>. `barred`: further packages.
+
+    Where there is a card, its lines are run.
+    """
+    lines = {}
+    for problem in problems:
+        card = folder / problem / form / model_card.NAME
+        told = card.read_text().split("```")[1].partition("\n")[2] if card.exists() else ""
+        lines[problem] = (told or model_card.use(problem, form)).replace(ASKED, repr(texts))
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ALONE],
         input=json.dumps([[*BARRED, *barred], lines]),

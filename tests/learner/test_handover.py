@@ -51,6 +51,11 @@ def test_a_merged_model_says_what_postil_says(tiny: Encoder, models: Models, tmp
     said = write(models, tmp_path, "merged")
     assert said["single_label"].startswith(f"Beside it the base model {tiny.name} is needed")
     assert said["spans"].startswith("The base model is not needed")
+    assert said["multi_label"].startswith("The base model is not needed")
+    assert (
+        "AutoModel.from_pretrained(card"
+        not in (tmp_path / "multi_label" / "merged" / "README.md").read_text()
+    )
     assert sorted(path.name for path in (tmp_path / "spans" / "merged").iterdir()) == [
         "README.md",
         "config.json",
