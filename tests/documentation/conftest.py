@@ -25,7 +25,7 @@ MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 USUAL = "http://127.0.0.1:8400"
 """The API's address in the pages; the stack has another where that port is taken."""
 TEXTS = 300
-ROUNDS, ROUND_SIZE = 2, 40
+ROUNDS, ROUND_SIZE = 3, 30
 BLOCK_S = 150
 
 Run = Callable[[Block], "subprocess.CompletedProcess[str]"]
@@ -72,7 +72,7 @@ def world(
 
 
 def topics(world: World, folder: Path) -> None:
-    """The campaign of that name, answered by two people until its second round has ordered the queue."""
+    """The campaign of that name, answered by people, two at a time, until its last round has ordered the queue."""
     texts = corpus(seed=0, gold=0).pool[:TEXTS]
     labels = sorted({one.label for one in texts})
     lines = [
@@ -86,12 +86,10 @@ def topics(world: World, folder: Path) -> None:
     world.post(f"/v1/campaigns/{campaign}/pool", lines)
     project = world.project(campaign)
     answer = truthful({one.text: one.label for one in texts}, labels, wrong=0.1)
-    with People(world, project, labels, answer) as people:
-        world.wait(lambda: people.given >= ROUNDS * ROUND_SIZE, "answers for two rounds")
-    world.wait(
-        lambda: len(world.rounds(campaign)) >= ROUNDS and world.last_round(campaign).get("ranked_at"),
-        "the end of the second round",
-    )
+    for number in range(1, ROUNDS + 1):
+        with People(world, project, labels, answer, seed=number):
+            world.wait(lambda: len(world.rounds(campaign)) >= number, f"answers for round {number}")  # noqa: B023
+        world.wait(lambda: world.last_round(campaign).get("ranked_at"), f"the end of round {number}")
 
 
 @pytest.fixture(scope="session")

@@ -97,6 +97,8 @@ def test_a_project_is_adopted_worked_on_and_given_back_as_it_was(
         world.wait(lambda: world.last_round(campaign).get("number", 0) > number, "another round")
         world.wait(lambda: world.last_round(campaign).get("ranked_at"), "its end")
 
+    # Nobody works before it, or it would learn from their answers too.
+    world.wait(lambda: world.last_round(campaign).get("ranked_at"), "the round of what was there")
     for number in range(1, ROUNDS + 1):
         work(number)
     given = world.answers_in_label_studio(project)
