@@ -1,5 +1,6 @@
 """A project that people use is adopted, worked on, and given back, on the real API, workers and Label Studio."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from service.label_studio import adopted
 from service.label_studio.adopted import Page
 from service.label_studio.annotator import Served
 from tests.label_studio import theirs
+from tests.learner.conftest import build_encoder
 from tests.loop.world import People, World
 
 TASKS, BEFORE, ROUND, ROUNDS = 2_000, 150, 20, 3
@@ -17,12 +19,13 @@ TASKS, BEFORE, ROUND, ROUNDS = 2_000, 150, 20, 3
 
 @pytest.mark.timeout(500)
 def test_a_project_is_adopted_worked_on_and_given_back_as_it_was(
-    world: World, docstrings: Corpus, model: str
+    world: World, docstrings: Corpus, tmp_path: Path
 ) -> None:
     """Given 2,000 tasks with data and meta of their own, predictions of another model, settings of their own and 150
     answers and skips of two people, when a campaign works there for three rounds and is released, then every task and
     setting is as before, all that people answered is there, and the campaign can be read."""
     client, labels = world.label_studio, docstrings.labels
+    model = str(build_encoder(tmp_path / "tiny"))  # what it learns is of no matter here
     aliases = {labels[0]: "first-of-all"}
     pool = docstrings.pool[:TASKS]
     tokens = {one.text: aliases.get(one.label, one.label) for one in pool}
@@ -69,7 +72,9 @@ def test_a_project_is_adopted_worked_on_and_given_back_as_it_was(
     assert len(tasks) == TASKS
     hooks = client.webhooks(project)
 
-    campaign = world.create(labels=[], model=model, adopt=project, budget=ROUND, round_size=ROUND)
+    campaign = world.create(
+        labels=[], model=model, adopt=project, budget=ROUND, round_size=ROUND, near_duplicates="keep"
+    )
     shown = world.get(f"/v1/campaigns/{campaign}")
     assert (shown["labels"], shown["problem"], shown["text_field"]) == (labels, "single_label", "body")
     again = world.api.post("/v1/campaigns", json={"name": "again", "model": model, "adopt": project})
@@ -80,18 +85,24 @@ def test_a_project_is_adopted_worked_on_and_given_back_as_it_was(
     assert (status["annotations"]["answer"], status["annotations"]["skip"]) == (BEFORE - skipped, skipped)
     assert status["labels"].keys() <= {"train"}  # which nobody drew at random
 
+    served: list[int] = []
+
     def say(task: Served, rng: np.random.Generator) -> Any:
         text = task.data["body"]
+        served.append(task.id)
         return next(one.label for one in pool if one.text == text)
 
     def work(number: int) -> None:
         """Until so many rounds of answers are given, and learned from: the first round was of what was there."""
         world.api.patch(f"/v1/campaigns/{campaign}", json={"budget": number * ROUND}).raise_for_status()
-        world.wait(lambda: world.status(campaign)["queue"]["open"], "a queue")
+        world.wait(lambda: world.status(campaign)["queue"]["open"] == ROUND, "a queue")
+        queue = {task["task"] for task in world.get(f"/v1/campaigns/{campaign}/queue")["tasks"]}
+        served.clear()
         everybody = People(world, project, labels, say, seed=number)
         everybody.asks = Page.of(adopted.read(settings["label_config"]))
         with everybody:
             world.wait(lambda: world.status(campaign)["phase"] == "budget reached", "the end of the budget")
+        assert set(served[: ROUND - 2]) <= queue  # the last ones are open with one while the other goes on
         given = len(world.answers_in_label_studio(project))
         world.wait(lambda: world.status(campaign)["annotations"]["answer"] == given, "the last answers", 60)
         world.wait(lambda: world.last_round(campaign).get("number", 0) > number, "another round")
@@ -105,8 +116,6 @@ def test_a_project_is_adopted_worked_on_and_given_back_as_it_was(
     status = world.status(campaign)
     asked = ROUNDS * ROUND
     assert status["asked"] == asked
-    # Where the budget ends somebody may be served tasks that were not asked for.
-    assert sum(status["labels"].values()) - (BEFORE - skipped) - asked in range(20)
     assert status["labels"]["control"] == pytest.approx(6, abs=2)
     assert status["labels"]["hold-out"] == pytest.approx(6, abs=2)
     answers = world.annotations(campaign)
