@@ -13,6 +13,7 @@
 #   make bench-near DATA=folder [ARGS='--scale 0']          make bench-weak DATA=folder [ARGS='--set sources --seeds 3']
 #   make bench-influence DATA=folder                        make bench-synthetic DATA=folder [ARGS='--part filters']
 #   make bench-ingest [ARGS='--rows 100000 --repeats 1']     make bench-load [ARGS='--pools 5']
+#   make bench-cost
 #   make bench-pages [ARGS='--rounds 1000 --labels 5000']
 #
 # PYTHON        the interpreter .venv is made with
@@ -29,7 +30,7 @@ pip := $(bin)/python -m pip install --quiet --disable-pip-version-check -c const
 
 OUT ?= .postil/bench-labels
 
-benches := $(addprefix bench-,labels selection near noise auto weak influence synthetic ingest pages scoring training workers round scale load setup)
+benches := $(addprefix bench-,labels selection near noise auto weak influence synthetic ingest pages cost scoring training workers round scale load setup)
 
 .PHONY: demo test chaos fuzz audit up $(benches) check fix clean setup label-studio chromium postgresql
 .DELETE_ON_ERROR:

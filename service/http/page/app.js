@@ -212,7 +212,7 @@ async function showCampaign(id, signal) {
     if (event === "upload-finished") refresh.uploads();
     if (ROUND_EVENTS.includes(event)) refresh.rounds();
     if (QUEUE_EVENTS.includes(event)) refresh.queue();
-    if (["warning", "project-made", "campaign-changed", "labels-changed"].includes(event)) refresh.campaign();
+    if (["warning", "project-made", "project-adopted", "project-released", "campaign-changed", "labels-changed"].includes(event)) refresh.campaign();
     return undefined;
   };
   const media = matchMedia("(prefers-color-scheme: dark)");
