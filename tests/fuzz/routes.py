@@ -31,7 +31,7 @@ def fuzz(server: Server, seconds: int, seed: int) -> str:
     """For `seconds`; the report of what was found wrong, empty where nothing was.
 
     A filled and an empty campaign are there to be asked for; the token numbers that are tried leave out ours,
-    and what deletes campaigns has a token for others alone.
+    and what deletes campaigns has a token for others alone. There is neither a scorer nor a Label Studio: 503 says so.
     """
     campaigns = ["filled", fill(server.served, "filled"), server.served.campaign(name="empty")["id"]]
     spare = [server.served.campaign(name=f"spare {at}")["id"] for at in range(20)]
@@ -59,6 +59,11 @@ headers = {{ Authorization = "Bearer {deletes}" }}
 parameters = {{ "path.c" = {{ dictionary = "spare", probability = 0.8 }} }}
 [[operations]]
 include-path = "/v1/campaigns/{{c}}/predict"
+[operations.checks]
+not_a_server_error.expected-statuses = ["2XX", "4XX", 503]
+[[operations]]
+include-path = "/v1/campaigns"
+include-method = "POST"
 [operations.checks]
 not_a_server_error.expected-statuses = ["2XX", "4XX", 503]
 """,

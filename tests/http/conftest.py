@@ -287,11 +287,14 @@ def filled_once(served: Served) -> str:
 
 @pytest.fixture
 def filled(served: Served, filled_once: str) -> str:
-    """The id of a campaign that has all there can be. Its training goes on: no lease lasts from test to test."""
+    """The id of a campaign that has all there can be. Its jobs are as they were: no lease lasts from test to test."""
     with served.api.database.transaction() as connection:
         training = update(job).where(job.c.campaign == filled_once, job.c.kind == "train")
         connection.execute(
             training.values(state="running", error=None, ended_at=None, lease_until=now() + 60)
+        )
+        connection.execute(
+            update(job).where(job.c.campaign == filled_once, job.c.kind == "sync").values(error=None)
         )
     return filled_once
 
