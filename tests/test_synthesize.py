@@ -147,7 +147,7 @@ def test_perturbations_are_marked_train_and_never_measure(
     assert (now.labels == before.labels).all()
     assert (now.known == before.known).all()
     assert now.holdout_room == before.holdout_room
-    assert _task(asked[0], None, "r1", campaign).data == {
+    assert _task(asked[0], None, "r1", campaign, context.settings).data == {
         "text": asked[0].text,
         "ext_id": f"{row.shard}-{asked[0].row}",
     }
