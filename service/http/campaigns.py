@@ -149,7 +149,7 @@ def _taken(connection: Connection, name: str) -> bool:
 
 
 def _check_adapter(connection: Connection, campaign: Campaign, number: int) -> None:
-    row = next((row for row in rounds.all_of(connection, campaign.id) if row.number == number), None)
+    row = next(iter(rounds.some(connection, campaign.id, [number])), None)
     if row is None:
         raise Invalid(
             f"there is no round {number}: `GET …/adapters` lists those that have an adapter", "adapter"
