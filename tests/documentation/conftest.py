@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from service.demo import encoder
 from service.demo.docstrings import corpus
 from service.settings import Settings
 from service.stack.label_studio import environment
 from service.stack.stack import Stack
 from tests.documentation.blocks import Block
+from tests.loop import shallow
 from tests.loop.world import People, World, truthful
 
 ROOT = Path(__file__).parents[2]
@@ -32,12 +32,11 @@ Run = Callable[[Block], "subprocess.CompletedProcess[str]"]
 
 
 def hub(folder: Path) -> None:
-    """A cache of Hugging Face's that holds MODEL, for machines without a model hub."""
+    """A cache of Hugging Face's that holds MODEL, with fewer layers, for machines without a model hub."""
     model = folder / "hub" / f"models--{MODEL.replace('/', '--')}"
     (model / "refs").mkdir(parents=True)
     (model / "refs" / "main").write_text("published")
-    (model / "snapshots").mkdir()
-    (model / "snapshots" / "published").symlink_to(encoder.path())
+    shallow.build(model / "snapshots" / "published")
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from service.demo import encoder
 from service.demo.docstrings import Corpus, corpus
 from service.settings import Settings
 from service.stack.label_studio import environment
 from service.stack.stack import Stack
+from tests.loop import shallow
 from tests.loop.world import World
 
 
@@ -35,5 +35,5 @@ def docstrings() -> Corpus:
 
 
 @pytest.fixture(scope="session")
-def model() -> str:
-    return encoder.path()
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return shallow.build(tmp_path_factory.mktemp("model") / "shallow")

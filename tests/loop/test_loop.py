@@ -150,8 +150,8 @@ def test_a_campaign_of_spans(world: World, docstrings: Corpus, model: str) -> No
         ]
         return sorted(found, key=lambda span: (span["start"], span["end"]))
 
-    pool, gold = [one.text for one in docstrings.pool[1100:1400]], [one.text for one in docstrings.gold[:150]]
-    campaign = world.create(labels=labels, model=model, problem="spans", budget=100, round_size=40)
+    pool, gold = [one.text for one in docstrings.pool[1100:1300]], [one.text for one in docstrings.gold[:80]]
+    campaign = world.create(labels=labels, model=model, problem="spans", budget=70, round_size=30)
     world.post(
         f"/v1/campaigns/{campaign}/labels?set=test", [{"text": text, "spans": true(text)} for text in gold]
     )
@@ -164,7 +164,7 @@ def test_a_campaign_of_spans(world: World, docstrings: Corpus, model: str) -> No
         ):
             world.wait(until, "an answer to every question", 200)
 
-    work(lambda: world.answered(campaign) >= 40)
+    work(lambda: world.answered(campaign) >= 30)
     world.wait(lambda: world.last_round(campaign).get("ranked_at"), "the first round")
     work(lambda: world.status(campaign)["phase"] == "budget reached")
     world.assert_nothing_lost(campaign, project)
@@ -183,7 +183,7 @@ def test_edits_deletions_and_nonsense_are_taken_in(world: World, docstrings: Cor
     """Given answers that are changed, deleted, doubled or no answers at all, then labels say what holds now."""
     labels = docstrings.labels
     pool = docstrings.pool[600:700]
-    campaign = world.create(labels=labels, model=model, budget=30, round_size=1000)
+    campaign = world.create(labels=labels, model=model, round_size=1000)
     world.post(f"/v1/campaigns/{campaign}/pool", [{"text": one.text} for one in pool])
     project = world.project(campaign)
     asks = problem("single_label", labels)

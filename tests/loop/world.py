@@ -84,9 +84,7 @@ class World:
         return dict(self.get(f"/v1/campaigns/{campaign}")["status"])
 
     def answered(self, campaign: str) -> int:
-        """Answers that are no more to be waited for, where an example has one."""
-        status = self.status(campaign)
-        return int(status["asked"] - sum(status["queue"].values()))
+        return int(self.status(campaign)["annotations"].get("answer", 0))
 
     def rounds(self, campaign: str) -> list[dict[str, Any]]:
         return list(self.get(f"/v1/campaigns/{campaign}/rounds")["rounds"])
