@@ -38,6 +38,7 @@ from service.http import (
     similars,
     syntheses,
     tokens,
+    warming,
     webhooks,
 )
 from service.http.api import Api
@@ -187,6 +188,7 @@ def create_app(settings: Settings) -> Starlette:
         reconciler.start()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(api.hub.run)
+            tasks.start_soon(warming.warm, api)
             yield
             tasks.cancel_scope.cancel()
         await run_in_threadpool(reconciler.stop)

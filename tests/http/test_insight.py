@@ -59,6 +59,15 @@ def test_a_confusion_leads_to_its_texts_by_mouse_and_by_keyboard(
     expect(texts.get_by_role("heading")).to_contain_text(f"{TOPICS[1]} rightly told")
     expect(texts).to_be_focused()
 
+    chosen = found.get_by_label("Round")
+    chosen.fill("1")
+    chosen.press("Enter")
+    expect(found).to_contain_text("Round 1, 80 hold-out texts: 33 are taken for something else.")
+    expect(texts).to_be_hidden()
+    chosen.fill("")
+    chosen.press("Enter")
+    expect(found).to_contain_text("Round 5, 80 hold-out texts: 5 are taken for something else.")
+
 
 def test_of_many_labels_the_pairs_that_are_confused_most(served: Served, visited: Visit) -> None:
     """Given 13 labels of three texts each, of which two of a are taken for b, then that pair comes first."""

@@ -182,8 +182,8 @@ def test_a_campaign_of_spans(world: World, docstrings: Corpus, model: str) -> No
 def test_edits_deletions_and_nonsense_are_taken_in(world: World, docstrings: Corpus, model: str) -> None:
     """Given answers that are changed, deleted, doubled or no answers at all, then labels say what holds now."""
     labels = docstrings.labels
-    pool = docstrings.pool[600:700]
-    campaign = world.create(labels=labels, model=model, round_size=1000)
+    pool = docstrings.pool[600:900]
+    campaign = world.create(labels=labels, model=model, round_size=1000, low_water=50)
     world.post(f"/v1/campaigns/{campaign}/pool", [{"text": one.text} for one in pool])
     project = world.project(campaign)
     asks = problem("single_label", labels)
@@ -207,7 +207,8 @@ def test_edits_deletions_and_nonsense_are_taken_in(world: World, docstrings: Cor
         world.label_studio.send("DELETE", f"/api/tasks/{tasks[4][0].id}/")
         hand_made = {"data": {"text": "made by hand"}, "annotations": [{"result": []}]}
         world.label_studio.send("POST", f"/api/projects/{project}/import", None, [hand_made])
-        world.wait(lambda: counts() == (2, 1, 2), "two labels, one invalid and two deleted answers", 90)
+        # That a task is gone is found by a look at all of them, a minute later at the most.
+        world.wait(lambda: counts() == (2, 1, 2), "two labels, one invalid and two deleted answers", 120)
     world.wait(
         lambda: world.status(campaign)["annotations"].get("foreign") == 1, "the answer to a foreign task", 30
     )

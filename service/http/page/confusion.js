@@ -3,6 +3,7 @@
 import { campaignPath, get } from "./api.js";
 import { marked, said } from "./answers.js";
 import { el, link, number, percent } from "./dom.js";
+import { whole } from "./form.js";
 
 const GRID_LABELS = 12;
 const PAIRS = 25;
@@ -16,6 +17,8 @@ export function confusions(campaign, signal) {
   const caveat = el("p", { class: "summary caveat" });
   const table = el("div", { class: "scroll" });
   const texts = el("div", { class: "behind", role: "region", "aria-label": "Texts behind a confusion", tabindex: "-1", hidden: true });
+  const round = whole(null, { placeholder: "newest", onchange: show });
+  const choice = el("label", { hidden: true }, "Round ", round);
   let shown = null;
   let asked = 0;
 
@@ -40,25 +43,38 @@ export function confusions(campaign, signal) {
     texts.scrollIntoView({ block: "nearest" });
   }
 
-  const element = el("section", { class: "card wide" }, el("h2", {}, "What is taken for what"), words, table, texts, caveat);
-  return {
-    element,
-    events: ["round-trained", "labels-changed", "annotations", "annotations-deleted"],
-    async load() {
-      const found = await get(path, signal);
-      shown = found.round;
-      caveat.textContent = found.round === null ? "" : found.caveat;
-      if (!found.n) {
-        words.textContent = "Known after the first round, once some labels measure.";
-        table.replaceChildren();
-        return;
-      }
-      words.textContent = summary(found);
-      const make = { single_label: found.labels.length <= GRID_LABELS ? grid : pairs, multi_label: byLabel, spans: byKind }[found.problem];
-      const focused = table.contains(document.activeElement);
-      if (!focused) table.replaceChildren(make(found, list));
-    },
-  };
+  /** The matrix of the round that is chosen; the newest's follows whatever changes it. */
+  async function load() {
+    const of = round.value;
+    const found = await get(of ? `${path}?round=${of}` : path, signal);
+    if (of !== round.value) return;
+    shown = found.round;
+    choice.hidden = shown === null;
+    caveat.textContent = shown === null ? "" : found.caveat;
+    if (!found.n) {
+      words.textContent = "Known after the first round, once some labels measure.";
+      table.replaceChildren();
+      return;
+    }
+    words.textContent = summary(found);
+    const make = { single_label: found.labels.length <= GRID_LABELS ? grid : pairs, multi_label: byLabel, spans: byKind }[found.problem];
+    const focused = table.contains(document.activeElement);
+    if (!focused) table.replaceChildren(make(found, list));
+  }
+
+  async function show() {
+    texts.hidden = true;
+    try {
+      await load();
+    } catch (error) {
+      if (signal.aborted) return;
+      words.textContent = error.message;
+      table.replaceChildren();
+    }
+  }
+
+  const element = el("section", { class: "card wide" }, el("div", { class: "head" }, el("h2", {}, "What is taken for what"), choice), words, table, texts, caveat);
+  return { element, events: ["round-trained", "labels-changed", "annotations", "annotations-deleted"], load };
 }
 
 function summary({ problem, round, n, measured_on: on, cells }) {
@@ -72,7 +88,7 @@ function summary({ problem, round, n, measured_on: on, cells }) {
 }
 
 const count = (n, label, show, share, className = "") =>
-  el("button", { type: "button", class: `cell ${className}`, "aria-label": label, style: `--share: ${Math.min(1, share).toFixed(3)}`, onclick: show }, number(n));
+  el("button", { type: "button", class: `tally ${className}`, "aria-label": label, style: `--share: ${Math.min(1, share).toFixed(3)}`, onclick: show }, number(n));
 
 /** Rows: what is true; columns: what it is taken for. The arrow keys go from cell to cell. */
 function grid({ labels, cells }, list) {
@@ -86,7 +102,7 @@ function grid({ labels, cells }, list) {
         const n = of(truth, name);
         const words = truth === name ? `${truth} rightly told` : `${truth} taken for ${name}`;
         const show = n ? () => list({ truth, said: name }, words) : null;
-        return el("td", {}, count(n, `${words}: ${n} of ${all}`, show, all ? n / all : 0, truth === name ? "good" : n ? "wrong" : "none"));
+        return el("td", {}, count(n, `${words}: ${n} of ${all}`, show, all ? n / all : 0, truth === name ? "right" : n ? "" : "zero"));
       }),
     );
   });
@@ -118,7 +134,7 @@ function pairs({ labels, cells }, list) {
     const all = totals.get(one.truth);
     return el(
       "tr", {}, el("td", { class: "text" }, one.truth), el("td", { class: "text" }, one.said),
-      el("td", {}, count(one.n, `${words}: ${one.n} of ${all}`, () => list({ truth: one.truth, said: one.said }, words), one.n / all, "wrong")),
+      el("td", {}, count(one.n, `${words}: ${one.n} of ${all}`, () => list({ truth: one.truth, said: one.said }, words), one.n / all)),
       el("td", {}, percent(one.n / all)), el("td", {}, number(all)),
     );
   });
@@ -133,9 +149,9 @@ function byLabel({ labels, n, cells }, list) {
   found.sort((a, b) => b.missed + b.spurious - a.missed - a.spurious);
   const rows = found.slice(0, PAIRS).map(({ label, right, missed, spurious }) => el(
     "tr", {}, el("td", { class: "text" }, label),
-    cell(right, `${label} rightly told`, () => list({ kind: "right", truth: label }, `${label} rightly told`), right / n, "good"),
-    cell(missed, `${label} missed`, () => list({ kind: "missed", truth: label }, `${label} missed`), missed / Math.max(1, right + missed), "wrong"),
-    cell(spurious, `${label} wrongly told`, () => list({ kind: "spurious", said: label }, `${label} wrongly told`), spurious / Math.max(1, right + spurious), "wrong"),
+    cell(right, `${label} rightly told`, () => list({ kind: "right", truth: label }, `${label} rightly told`), right / n, "right"),
+    cell(missed, `${label} missed`, () => list({ kind: "missed", truth: label }, `${label} missed`), missed / Math.max(1, right + missed)),
+    cell(spurious, `${label} wrongly told`, () => list({ kind: "spurious", said: label }, `${label} wrongly told`), spurious / Math.max(1, right + spurious)),
     el("td", {}, number(n - right - missed - spurious)),
   ));
   return listed(["Label", "Rightly told", "Missed", "Wrongly told", "Rightly left out"], rows, labels.length > PAIRS ? `The ${PAIRS} of ${number(labels.length)} labels with most errors.` : "");
@@ -155,7 +171,7 @@ function byKind({ labels, cells }, list) {
       ...kinds.map((kind, at) => {
         const words = `${one.label}, ${kind}`;
         const query = kind === "spurious" ? { kind, said: one.label } : { kind, truth: one.label };
-        return cell(one.numbers[at], words, () => list(query, words), one.numbers[at] / all, kind === "right" ? "good" : "wrong");
+        return cell(one.numbers[at], words, () => list(query, words), one.numbers[at] / all, kind === "right" ? "right" : "");
       }),
     );
   });
