@@ -20,7 +20,7 @@ from service.audit import Audit
 from service.curve import Curve
 from service.exam import Metrics, Sitting, Truth
 from service.files import Files
-from service.groups import Group
+from service.groups import FEWEST, Group
 from service.measure.intervals import Interval
 from service.measure.single_label import SingleLabelMetrics
 from service.pool import pool
@@ -392,10 +392,16 @@ def _scores(about: Known, made: Curve) -> str:
     each = groups.classes(sat, campaign.labels)
     lines += _table(
         "label",
-        [(one, [f"{one.precision:.3f}", f"{one.recall:.3f}"]) for one in each],
+        [
+            (one, [f"{share:.3f}" if one.n >= FEWEST else "–" for share in (one.precision, one.recall)])
+            for one in each
+        ],
         ["precision", "recall"],
     )
-    lines += _table("domain", [(one, []) for one in groups.domains(sat)], [])
+    domains = groups.domains(sat)
+    lines += _table("domain", [(one, []) for one in domains], [])
+    if any(one.n < FEWEST for one in [*each, *domains]):
+        lines += ["", f"Of fewer than {FEWEST} examples no score is told."]
     return "\n".join(lines) + "\n"
 
 

@@ -53,6 +53,13 @@ def test_a_project_as_it_should_be(site: Site, project: int) -> None:
     assert found(site) == [("ok", f"campaign moods: project {project} is set up as it should be")]
 
 
+def test_a_terminal_that_does_not_know_the_label_studio_of_postil_up(tmp_path: Path) -> None:
+    (one,) = studio.server(Site(Settings(data=str(tmp_path)), {"valkey": 1, "api": 2}, frozenset({"redis"})))
+    assert (one.state, one.remedy[:6]) == ("warning", "set it")
+    (one,) = studio.server(Site(Settings(data=str(tmp_path)), {}, frozenset()))
+    assert one.state == "wrong"
+
+
 @pytest.mark.parametrize(
     ("spoilt", "state", "words"),
     [
