@@ -27,7 +27,7 @@ export function multiples(campaign, signal) {
           more > 0 ? el("p", { class: "summary" }, `and ${number(more)} more that are stronger, or of which too few measure`) : "",
         ];
       });
-      words.textContent = charts.length ? "The line is the score, the band its 95 % interval; the dashed line is the score of all texts, or the mean of all classes; grey lines are 0, 50 and 100 %." : "Known after the first round, once some labels measure.";
+      words.textContent = charts.length ? "The line is the score, the band its 95 % interval; the dashed line is the score of all texts, or the mean of all classes; grey lines are 0, 50 and 100 %." : "Known after the first round, once five texts of a class or domain measure.";
       body.replaceChildren(...charts);
     },
   };
