@@ -19,16 +19,12 @@ def adopt(
     model: Annotated[str, typer.Option(help="Hugging Face encoder, by name or folder.")],
     strategy: Strategy = None,
     instruction: campaign.Instruction = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random draw.")] = None,
+    seed: campaign.Seed = None,
     round_size: campaign.RoundSize = None,
-    budget: Annotated[int | None, typer.Option(min=1, help="Answers to ask for at most.")] = None,
+    budget: campaign.Budget = None,
     low_water: campaign.LowWater = None,
-    random_share: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of the queue that is drawn at random.")
-    ] = None,
-    holdout_size: Annotated[
-        int | None, typer.Option(min=0, help="Random examples that only measure, at most.")
-    ] = None,
+    random_share: campaign.RandomShare = None,
+    holdout_size: campaign.HoldoutSize = None,
     score_seconds: campaign.ScoreSeconds = None,
     near_duplicates: campaign.NearDuplicates = None,
     json: AsJson = False,

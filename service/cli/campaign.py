@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Make, list, show and change campaigns.", no_args_is_help=True)
 
+Seed = Annotated[int | None, typer.Option(help="Of every random draw.")]
+Budget = Annotated[int | None, typer.Option(min=1, help="Answers to ask for at most.")]
+RandomShare = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Share of the queue that is drawn at random.")
+]
+HoldoutSize = Annotated[int | None, typer.Option(min=0, help="Random examples that only measure, at most.")]
 RoundSize = Annotated[int | None, typer.Option(min=1, help="New labels after which a round begins.")]
 LowWater = Annotated[int | None, typer.Option(min=1, help="Open tasks below which the queue is refilled.")]
 ScoreSeconds = Annotated[float | None, typer.Option(min=0, help="Time for scoring in one round.")]
@@ -98,16 +104,12 @@ def create(
     strategy: Strategy = None,
     text_field: Annotated[str | None, typer.Option(help="Name of the text's field in uploads.")] = None,
     instruction: Instruction = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random draw.")] = None,
+    seed: Seed = None,
     round_size: RoundSize = None,
-    budget: Annotated[int | None, typer.Option(min=1, help="Answers to ask for at most.")] = None,
+    budget: Budget = None,
     low_water: LowWater = None,
-    random_share: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of the queue that is drawn at random.")
-    ] = None,
-    holdout_size: Annotated[
-        int | None, typer.Option(min=0, help="Random examples that only measure, at most.")
-    ] = None,
+    random_share: RandomShare = None,
+    holdout_size: HoldoutSize = None,
     score_seconds: ScoreSeconds = None,
     near_duplicates: NearDuplicates = None,
     overlap: Annotated[

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +10,11 @@ from service.demo.docstrings import Corpus, corpus
 from service.settings import Settings
 from service.stack.label_studio import environment
 from service.stack.stack import Stack
+from service.store.database import Database
+from tests.conftest import LabelStudioServer
 from tests.loop import shallow
 from tests.loop.world import World
+from workers.context import Context
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +31,25 @@ def world(label_studio_settings: Settings, tmp_path_factory: pytest.TempPathFact
         world = World(stack)
         yield world
         world.close()
+
+
+@pytest.fixture
+def context(
+    label_studio: LabelStudioServer, valkey: str, database: Database, tmp_path: Path
+) -> Iterator[Context]:
+    """What a worker of this test's store has, with a real Label Studio beside it."""
+    context = Context(
+        Settings(
+            data=str(tmp_path),
+            database_url=database.url,
+            redis_url=valkey,
+            label_studio_url=label_studio.url,
+            label_studio_token=label_studio.token,
+        )
+    )
+    yield context
+    context.database.close()
+    context.doorbell.redis.close()
 
 
 @pytest.fixture(scope="session")

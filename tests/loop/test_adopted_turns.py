@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +14,6 @@ from service.label_studio.client import Client
 from service.pool import pool
 from service.records import Campaign, Place, Role
 from service.rounds.advance import advance
-from service.settings import Settings
 from service.store import adoptions, campaigns, events, jobs, labels, selections, uploads
 from service.store.adoptions import Adoption
 from service.store.campaigns import NewCampaign
@@ -29,21 +27,6 @@ from workers.held import Held
 from workers.jobs import sync
 
 LABELS = ["good", "bad"]
-
-
-@pytest.fixture
-def context(label_studio: LabelStudioServer, valkey: str, tmp_path: Path) -> Iterator[Context]:
-    settings = Settings(
-        data=str(tmp_path),
-        redis_url=valkey,
-        label_studio_url=label_studio.url,
-        label_studio_token=label_studio.token,
-    )
-    context = Context(settings)
-    context.database.upgrade()
-    yield context
-    context.database.close()
-    context.doorbell.redis.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from service.label_studio.problems import problem
 from service.label_studio.tasks import NewPrediction
 from service.records import Campaign, Place
 from service.rounds.advance import advance
-from service.settings import Settings
 from service.store import campaigns, events, jobs, labels, rounds, selections
 from service.store.campaigns import NewCampaign
 from service.store.selections import Chosen
@@ -25,21 +23,6 @@ from workers.jobs import sync
 
 LABELS = ["good", "bad"]
 BUDGET = 6
-
-
-@pytest.fixture
-def context(label_studio: LabelStudioServer, valkey: str, tmp_path: Path) -> Iterator[Context]:
-    settings = Settings(
-        data=str(tmp_path),
-        redis_url=valkey,
-        label_studio_url=label_studio.url,
-        label_studio_token=label_studio.token,
-    )
-    context = Context(settings)
-    context.database.upgrade()
-    yield context
-    context.database.close()
-    context.doorbell.redis.close()
 
 
 @pytest.fixture
