@@ -47,8 +47,9 @@ class Group(msgspec.Struct, frozen=True):
 class Class(Group, frozen=True):
     """One class."""
 
-    precision: float
-    recall: float
+    precision: float | None
+    recall: float | None
+    """None, as precision is, where fewer than FEWEST examples measure."""
 
 
 G = TypeVar("G", bound=Group)
@@ -103,7 +104,7 @@ def groups(sat: Sequence[Sitting], headline: str, labels: Sequence[str]) -> Grou
     newest = sat[-1].exam
     of_domains, of_classes = domains(newest), classes(newest, labels)
     weak_domains = _by_weakness(of_domains, newest.score(ADAPTER))
-    weak_classes = _by_weakness(of_classes, _mean_f1(of_classes))
+    weak_classes = _by_weakness(of_classes, _macro_f1(newest))
     named = frozenset(one.name for one in weak_domains[:HISTORIES])
     called = frozenset(one.name or "" for one in weak_classes[:HISTORIES])
     return Groups(
@@ -176,8 +177,8 @@ def classes(sat: Exam, labels: Sequence[str], only: Container[str] | None = None
             _f1(counts[:, at], sat.rng) if one.support >= FEWEST else None,
             one.support / true if true else 0.0,
             _share(wrong[at], wrong.sum()),
-            one.precision,
-            one.recall,
+            one.precision if one.support >= FEWEST else None,
+            one.recall if one.support >= FEWEST else None,
         )
         for at, (name, one) in enumerate(zip(labels, each, strict=True))
         if only is None or name in only
@@ -191,7 +192,7 @@ def shrunk(score: float, n: int, whole: float) -> float:
 
 def _weakest(sat: Exam, of_domains: Sequence[Group], of_classes: Sequence[Class]) -> Weakest:
     domain = _weak(of_domains, sat.score(ADAPTER), "domains") if sat.known.domains else None
-    return Weakest(domain, _weak(of_classes, _mean_f1(of_classes), "classes"))
+    return Weakest(domain, _weak(of_classes, _macro_f1(sat), "classes"))
 
 
 def _weak(among: Sequence[Group], whole: float | None, what: str) -> Weak:
@@ -216,16 +217,11 @@ def _by_weakness(among: Sequence[G], whole: float | None) -> list[G]:
     return sorted(among, key=key)
 
 
-def _mean_f1(of_classes: Sequence[Class]) -> float | None:
-    """Macro F1, as the metrics have it."""
-    found = [
-        0.0
-        if not one.precision + one.recall
-        else 2 * one.precision * one.recall / (one.precision + one.recall)
-        for one in of_classes
-        if one.n
-    ]
-    return sum(found) / len(found) if found else None
+def _macro_f1(sat: Exam) -> float | None:
+    """None where no class occurs among what measures."""
+    counts = sat.counts(ADAPTER).sum(axis=0) if sat.has(ADAPTER) else np.zeros((1, 3))
+    found = float(scores.macro_f1(counts.astype(np.float64)))
+    return None if np.isnan(found) else found
 
 
 def _f1(counts: NDArray[np.int64], rng: Generator) -> Interval:

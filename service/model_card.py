@@ -20,7 +20,7 @@ from service.audit import Audit
 from service.curve import Curve
 from service.exam import Metrics, Sitting, Truth
 from service.files import Files
-from service.groups import FEWEST, Group
+from service.groups import Group
 from service.measure.intervals import Interval
 from service.measure.single_label import SingleLabelMetrics
 from service.pool import pool
@@ -392,16 +392,10 @@ def _scores(about: Known, made: Curve) -> str:
     each = groups.classes(sat, campaign.labels)
     lines += _table(
         "label",
-        [
-            (one, [f"{share:.3f}" if one.n >= FEWEST else "–" for share in (one.precision, one.recall)])
-            for one in each
-        ],
+        [(one, [_share(one.precision), _share(one.recall)]) for one in each],
         ["precision", "recall"],
     )
-    domains = groups.domains(sat)
-    lines += _table("domain", [(one, []) for one in domains], [])
-    if any(one.n < FEWEST for one in [*each, *domains]):
-        lines += ["", f"Of fewer than {FEWEST} examples no score is told."]
+    lines += _table("domain", [(one, []) for one in groups.domains(sat)], [])
     return "\n".join(lines) + "\n"
 
 
@@ -530,6 +524,10 @@ def _lineage(about: Known) -> str:
 
 def _interval(one: Interval | None, sign: str = "") -> str:
     return "–" if one is None else f"{one.value:{sign}.3f} [{one.low:{sign}.3f}, {one.high:{sign}.3f}]"
+
+
+def _share(one: float | None) -> str:
+    return "–" if one is None else f"{one:.3f}"
 
 
 def _words(metric: str) -> str:

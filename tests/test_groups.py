@@ -124,6 +124,7 @@ def test_classes(tmp_path: Path) -> None:
     a, b, c = found
     assert (a.n, b.n, c.n, c.score) == (12, 20, 3, None)
     assert (a.precision, a.recall) == (9 / 14, 9 / 12)
+    assert (c.precision, c.recall) == (None, None)
     assert a.score is not None
     assert a.score.value == pytest.approx(2 * 9 / (14 + 12))
     # Eight wrong ones, each missed of a class and wrongly said of another: 16 errors, of a 3 and 5.

@@ -202,7 +202,7 @@ def classes_table(classes: list[Class]) -> Table:
     """The weakest classes, the weakest first, a line each."""
     table = _table("class", "examples", "F1", "precision", "recall", "of the errors")
     for one in classes[:GROUPS_SHOWN]:
-        rates = f"{one['precision']:.3f}", f"{one['recall']:.3f}"
+        rates = _share(one["precision"]), _share(one["recall"])
         table.add_row(*_group(one, ""), *rates, _percent(one["errors"]))
     return _told_more(table, len(classes))
 
@@ -223,6 +223,10 @@ def _table(first: str, *others: str) -> Table:
 
 def _group(one: views.Group, nameless: str) -> tuple[Text, str, str]:
     return Text(one["name"] or nameless), f"{one['n']:,}", output.share(one["score"])
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _percent(value: float | None) -> str:

@@ -201,8 +201,8 @@ class Group(TypedDict):
 
 
 class Class(Group):
-    precision: float
-    recall: float
+    precision: float | None
+    recall: float | None
 
 
 class Weak(TypedDict):

@@ -37,12 +37,12 @@ def server(site: Site) -> Iterable[Finding]:
     """Label Studio answers, and is of a version that was tried."""
     url = site.settings.label_studio_url
     mend = site.start if "label-studio" in site.embedded else "mend POSTIL_LABEL_STUDIO_URL, or start it"
-    if not url and "api" in site.ports:  # `postil up` has run here, and started none of its own
-        remedy = "set it and POSTIL_LABEL_STUDIO_TOKEN here too, as they are where `postil up` runs"
-        yield warning("Label Studio was not looked at: POSTIL_LABEL_STUDIO_URL is empty", remedy)
-        return
     if not url:
-        yield wrong("no Label Studio: POSTIL_LABEL_STUDIO_URL is empty", f"set it, or {site.start}")
+        if "api" in site.ports:  # `postil up` has run here, and started none of its own
+            remedy = "set it and POSTIL_LABEL_STUDIO_TOKEN here too, as they are where `postil up` runs"
+            yield warning("Label Studio was not looked at: POSTIL_LABEL_STUDIO_URL is empty", remedy)
+        else:
+            yield wrong("no Label Studio: POSTIL_LABEL_STUDIO_URL is empty", f"set it, or {site.start}")
         return
     if not url.startswith(("http://", "https://")):
         yield wrong(f"POSTIL_LABEL_STUDIO_URL is {url}", "begin it with http:// or https://")

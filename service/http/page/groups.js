@@ -26,7 +26,7 @@ export function groupRows({ domains, classes }) {
 function rows(what, groups) {
   const made = groups.slice(0, SHOWN).map((one) =>
     row(what, one.name ?? `without a ${what}`, one.score ? [percent(one.score.value), el("small", {}, ` ${percent(one.score.low)} – ${percent(one.score.high)}`)] : "–",
-      number(one.n), percent(one.share), percent(one.errors), ...[one.precision, one.recall].map((share) => percent(one.score === null ? null : share))),
+      number(one.n), percent(one.share), percent(one.errors), percent(one.precision), percent(one.recall)),
   );
   const more = groups.length - made.length;
   if (more > 0) made.push(row(what, `and ${number(more)} more`, "", "", "", "", "", ""));
