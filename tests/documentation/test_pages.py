@@ -10,15 +10,11 @@ from tests.documentation.conftest import Run
 
 LANGUAGES = {"sh", "python", "text", "toml", "json", "yaml", "html", "xml", "csv"}
 RUN = ("sh", "python")
-SKIPPED: dict[str, str] = {}
-"""Pages that are not run, and why."""
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", names())
 def test_blocks_of_a_page(page: str, run: Run) -> None:
-    if page in SKIPPED:
-        pytest.skip(SKIPPED[page])
     for block in blocks(page):
         if block.language in RUN:
             done = run(block)
@@ -35,9 +31,3 @@ def test_pages_have_the_form_of_pages(page: str) -> None:
     assert text.count("```") % 2 == 0
     for block in blocks(page):
         assert block.language in LANGUAGES, f"line {block.line}: say which, and text for what is not run"
-
-
-def test_every_skipped_page_is_there_and_says_why() -> None:
-    for page, why in SKIPPED.items():
-        assert page in names()
-        assert why

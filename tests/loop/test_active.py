@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.learner.conftest import FILLER, TOPICS, build_encoder
-from tests.loop.world import People, World, truthful
+from tests.learner.conftest import build_encoder
+from tests.loop.world import People, World, topical, truthful
 
 ROUND = 40
 
@@ -15,12 +14,8 @@ ROUND = 40
 def test_an_older_adapter_orders_the_queue_in_label_studio(world: World, tmp_path: Path) -> None:
     """Given two rounds, when the adapter of the first is made active, then Label Studio serves the queue as that one
     ranks it, with what it says; and the next round is trained and scored by it."""
-    rng = np.random.default_rng(0)
-    words = [(str(word), at) for at, topic in enumerate(TOPICS) for word in topic]
     labels = ["animals", "numbers", "weather"]
-    pool = {
-        f"{' '.join(rng.choice(FILLER, 4))} {word} {at}": labels[of] for at in range(20) for word, of in words
-    }
+    pool = topical(20, labels)
     campaign = world.create(
         labels=labels, model=str(build_encoder(tmp_path / "model")), near_duplicates="keep", round_size=ROUND
     )

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.learner.conftest import FILLER, TOPICS, build_encoder
-from tests.loop.world import People, World, truthful
+from tests.learner.conftest import build_encoder
+from tests.loop.world import People, World, topical, truthful
 
 LABELS = ["animals", "numbers", "weather"]
 ROUNDS = 12
@@ -17,11 +16,7 @@ ROUNDS = 12
 def test_hours_then_money_then_advice_end_it(world: World, tmp_path: Path) -> None:
     """Given answers of a second each, then 40 seconds buy 40 of them, 60 seconds' money 60; and where a point is
     worth next to nothing it is advised to stop, which is heeded once somebody says so."""
-    rng = np.random.default_rng(0)
-    words = [(str(word), LABELS[at]) for at, topic in enumerate(TOPICS) for word in topic]
-    pool = {
-        f"{' '.join(rng.choice(FILLER, 4))} {word} {at}": label for at in range(30) for word, label in words
-    }
+    pool = topical(30, LABELS)
     campaign = world.create(
         labels=LABELS,
         model=str(build_encoder(tmp_path / "model")),

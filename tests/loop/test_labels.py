@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from service.label_studio.annotator import Annotator
 from service.label_studio.problems import problem
 from service.vocabulary import MARK
-from tests.learner.conftest import FILLER, TOPICS, build_encoder
-from tests.loop.world import World
+from tests.learner.conftest import TOPICS, build_encoder
+from tests.loop.world import World, worded
 
 PETS, WET = ("cat", "dog"), ("rain", "snow")
 
@@ -32,9 +31,7 @@ def after(word: str) -> str:
 def test_labels_are_renamed_merged_and_split(world: World, tmp_path: Path) -> None:
     """Given one person, and labels that change while a round is trained and a page is open, then what was split is
     asked again of the same person, rounds go on, and all that is told has today's labels."""
-    rng = np.random.default_rng(0)
-    words = [str(word) for topic in TOPICS for word in topic]
-    pool = {f"{' '.join(rng.choice(FILLER, 4))} {word} {at}": word for at in range(20) for word in words}
+    pool = worded(20)
     campaign = world.create(
         labels=["beast", "sums", "wet", "dry"],
         model=str(build_encoder(tmp_path / "model")),

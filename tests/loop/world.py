@@ -19,6 +19,7 @@ from service.label_studio.client import Client
 from service.label_studio.problems import Problem, problem
 from service.settings import Settings
 from service.stack.stack import Stack
+from tests.learner.conftest import FILLER, TOPICS
 
 PASSWORD = "long enough 8412"
 Answerer = Callable[[Served, np.random.Generator], Any]
@@ -227,6 +228,19 @@ class People:
         with self._lock:
             self.given += said is not None
             self.done += 1
+
+
+def worded(times: int) -> dict[str, str]:
+    """{text: the word in it that tells its topic}: each word of TOPICS so many times, among FILLER."""
+    rng = np.random.default_rng(0)
+    words = [str(word) for topic in TOPICS for word in topic]
+    return {f"{' '.join(rng.choice(FILLER, 4))} {word} {at}": word for at in range(times) for word in words}
+
+
+def topical(times: int, labels: list[str]) -> dict[str, str]:
+    """{text: its topic's label} of `worded`."""
+    label = {word: name for topic, name in zip(TOPICS, labels, strict=True) for word in topic}
+    return {text: label[word] for text, word in worded(times).items()}
 
 
 def truthful(truth: dict[str, str], labels: list[str], wrong: float = 0.0, skips: float = 0.0) -> Answerer:
