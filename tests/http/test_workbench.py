@@ -414,6 +414,7 @@ def test_work_that_waits_for_workers_that_are_not_there_is_told(served: Served, 
 def test_the_form_is_filled_in_by_keyboard_alone(served: Served, desk: Desk) -> None:
     page = desk.page
     go(served, page, "new")
+    page.reload()  # from another view the focus goes to the content
     expect(page.get_by_role("heading", level=1)).to_have_text("New campaign")
     page.locator("body").press("Tab")  # the first stop of the page
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
