@@ -58,7 +58,9 @@ def test_a_campaign_with_two_annotators(world: World, docstrings: Corpus, model:
     taken = rounds[-1]["metrics"]["annotators"]
     assert sum(one["answers"] for one in taken) >= 120
     assert all(0.5 < one["accuracy"] < 1 for one in taken)
-    world.api.patch(f"/v1/campaigns/{campaign}", json={"budget": 150}).raise_for_status()
+    # Texts drawn at random: the model is sure of some, and in their place labels in doubt are asked about again.
+    more = {"budget": 150, "strategy": "random"}
+    world.api.patch(f"/v1/campaigns/{campaign}", json=more).raise_for_status()
     with People(world, project, docstrings.labels, answer):
         world.wait(lambda: world.status(campaign)["asked"] >= 150, "more to be asked")
         world.wait(lambda: world.status(campaign)["phase"] == "budget reached", "the end of the budget", 300)
