@@ -12,12 +12,12 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from strategies.base import Picks, Strategy, View, greatest, in_order
-from strategies.blocks import blocks, distances, nearest
+from strategies.blocks import blocks, distances, nearest, squares
 from strategies.typiclust import TYPICLUST
 
 ENOUGH = 3
 SCALE = 20.0
-FLAT = 1e-6
+FLAT = 1e-5
 """A posterior that differs by less from example to example says nothing."""
 
 
@@ -26,19 +26,21 @@ def posterior(
 ) -> NDArray[np.float32]:
     """(n, d), (C, d), (w,) classes -> (n, w): softmax over all C of SCALE · cosine, of the wanted ones."""
     result = np.empty((len(embeddings), len(wanted)), np.float32)
-    names = _unit(prototypes)
+    names = (SCALE * prototypes / _lengths(prototypes)).T.astype(np.float32)
     for rows in blocks(len(embeddings), embeddings.shape[1] + len(prototypes)):
-        logits = SCALE * _unit(embeddings[rows]) @ names.T
-        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        points = embeddings[rows].astype(np.float32, copy=False)
+        shares = points @ names  # (b, C)
+        shares /= _lengths(points)
+        shares -= shares.max(axis=1, keepdims=True)
+        np.exp(shares, out=shares)
         result[rows] = shares[:, wanted] / shares.sum(axis=1, keepdims=True)
     return result
 
 
-def _unit(table: NDArray[np.floating]) -> NDArray[np.float64]:
-    exact = table.astype(np.float64)
-    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
-    unit: NDArray[np.float64] = exact / np.where(lengths > 0, lengths, 1.0)
-    return unit
+def _lengths(table: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(n, d) -> (n, 1), 1 for zeros."""
+    lengths = np.sqrt(squares(table))[:, None].astype(np.float32)
+    return np.where(lengths > 0, lengths, np.float32(1))
 
 
 def _choose(view: View, count: int, rng: Generator) -> Picks:
