@@ -26,7 +26,7 @@ from transformers import AutoModel
 
 from service import model_card
 from service.errors import Invalid, PostilError
-from service.model_card import Form
+from service.standalone import Form
 from workers import adapter, lora, whole
 from workers.encoder import Encoder
 from workers.learner import Fitted

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from service import model_card, predictions
+from service import predictions, standalone
 from service.cli.export import named_by
 from service.client import Client
 from service.files import Files
@@ -189,7 +189,7 @@ def test_an_adapter_is_merged_on_the_way(
 
     assert (ran.status, ran.err.splitlines()[1][:40]) == (0, "The base model is not needed beside it. ")
     assert {"README.md", "head.safetensors", "model.safetensors"} < {one.name for one in out.iterdir()}
-    assert model_card.use("spans", "merged") in (out / "README.md").read_text()
+    assert standalone.use("spans", "merged") in (out / "README.md").read_text()
     (model / "model.safetensors").unlink()
     gone = postil("adapter", "handed", "1", "--merged", "--out", str(tmp_path / "gone"))
     assert (gone.status, "cannot be loaded" in gone.err) == (1, True)

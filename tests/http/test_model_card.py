@@ -8,7 +8,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from service import model_card
+from service import standalone
 from service.store import campaigns, rounds
 from tests.http.conftest import MEASURED, ROUNDS, TOPICS, Served, fill
 
@@ -50,7 +50,7 @@ def test_it_tells_what_is_known(served: Served, filled: str) -> None:
     ):
         assert words in text, f"{words!r} is not in\n{text}"
     assert "| 4 | 240 |" not in text
-    assert model_card.use("single_label") in text
+    assert standalone.use("single_label") in text
     assert "| 5 | 300 |" in card(served, filled, ROUNDS)
 
 
@@ -92,4 +92,4 @@ def test_it_is_of_today(served: Served) -> None:
 
 @pytest.mark.parametrize("problem", ["multi_label", "spans"])
 def test_the_lines_of_each_problem_are_python(problem: str) -> None:
-    compile(model_card.use(problem), problem, "exec")
+    compile(standalone.use(problem), problem, "exec")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service import model_card
-from service.model_card import Form
+from service import model_card, standalone
+from service.standalone import Form
 from tests.learner.conftest import WORDS
 from workers import learner, tagger
 from workers.alignment import Span
@@ -67,7 +67,7 @@ def run(
     for problem in problems:
         card = folder / problem / form / model_card.NAME
         told = card.read_text().split("```")[1].partition("\n")[2] if card.exists() else ""
-        lines[problem] = (told or model_card.use(problem, form)).replace(ASKED, repr(texts))
+        lines[problem] = (told or standalone.use(problem, form)).replace(ASKED, repr(texts))
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ALONE],
         input=json.dumps([[*BARRED, *barred], lines]),

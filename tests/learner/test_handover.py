@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from service import model_card
+from service import model_card, standalone
 from service.errors import Invalid, PostilError
-from service.model_card import Form
+from service.standalone import Form
 from tests.conftest import missing
 from tests.learner.alone import LABELS, TEXTS, assert_postils, by_postil, run, trained
 from workers import adapter, handover, lora, tagger, whole
@@ -40,7 +40,7 @@ def write(models: Mapping[str, Fitted | Tagger], folder: Path, form: Form) -> di
         source, out = folder / problem / "adapter", folder / problem / form
         adapter.save(fitted, source, LABELS, {}, {})
         (source / model_card.NAME).write_text(
-            f"library_name: peft\n```python\n{model_card.use(problem)}```\n"
+            f"library_name: peft\n```python\n{standalone.use(problem)}```\n"
         )
         out.mkdir()
         said[problem] = FORMS[form](source, out)
@@ -66,7 +66,7 @@ def test_a_merged_model_says_what_postil_says(tiny: Encoder, models: Models, tmp
         "tokenizer_config.json",
     ]
     card = (tmp_path / "spans" / "merged" / "README.md").read_text()
-    assert card == f"library_name: transformers\n```python\n{model_card.use('spans', 'merged')}```\n"
+    assert card == f"library_name: transformers\n```python\n{standalone.use('spans', 'merged')}```\n"
     assert_postils(tiny, models, run(tmp_path, TEXTS, [*models], "merged", barred=("peft",)))
 
 

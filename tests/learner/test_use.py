@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service import model_card
+from service import standalone
 from tests.learner.alone import ASKED, LABELS, TEXTS, assert_postils, by_postil, run, trained
 from workers import adapter, tagger
 from workers.encoder import Encoder
 
-PAGE = Path(model_card.__file__).parent / "docs" / "adapters.md"
+PAGE = Path(standalone.__file__).parent / "docs" / "adapters.md"
 
 
 def test_the_page_and_the_card_have_the_same_lines() -> None:
     page = PAGE.read_text("utf-8")
     blocks = [block.partition("\n")[2] for block in page.split("```")[1::2]]
     for problem in ("single_label", "multi_label", "spans"):
-        assert model_card.use(problem) in blocks
-        assert model_card.use(problem).count(ASKED) == 1
-    assert f"```python\n{model_card.use('single_label')}```" in page
+        assert standalone.use(problem) in blocks
+        assert standalone.use(problem).count(ASKED) == 1
+    assert f"```python\n{standalone.use('single_label')}```" in page
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
