@@ -40,14 +40,14 @@ PLACE_SCORE = 1e-6
 
 
 def run(held: Held) -> None:
-    from workers import adopted  # which is made of the same steps
+    from workers.adopted import turn  # which is made of the same steps
 
     settings = held.context.settings
     campaign = read_campaign(held)
     with held.context.database.reading() as connection:
         adoption = adoptions.of(connection, campaign.id)
     with Client(settings.label_studio_url, settings.label_studio_token) as client:
-        moved = adopted.turn(held, client, campaign, adoption) if adoption else _turn(held, client, campaign)
+        moved = turn.turn(held, client, campaign, adoption) if adoption else _turn(held, client, campaign)
     if moved is None:  # released: there is nothing more to keep in step
         with held.effects():
             return
