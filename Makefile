@@ -16,9 +16,11 @@
 #   make bench-cost
 #   make bench-pages [ARGS='--rounds 1000 --labels 5000']
 #
+# WORKERS       how many processes `make test` runs side by side, each with servers of its own
 # PYTHON        the interpreter .venv is made with
 # TORCH_INDEX   a package index with builds of PyTorch for the CPU, or for your CUDA, asked besides the usual one
 
+WORKERS ?= 2
 PYTHON ?= python3
 TORCH_INDEX ?=
 TORCH := 2.13.0
@@ -42,8 +44,9 @@ demo: setup
 up: setup
 	@$(bin)/postil up
 
+# Files of tests side by side, one on each core of a small machine: OpenMP's threads would wait for each other, spinning.
 test: setup label-studio chromium postgresql
-	$(bin)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(bin)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 chaos: setup label-studio postgresql
 	@OMP_NUM_THREADS=1 $(bin)/python -m tests.chaos $(ARGS)

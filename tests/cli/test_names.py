@@ -38,9 +38,9 @@ def complete(stack: Stack, tmp_path: Path) -> Complete:
     def call(*words: str, **settings: str) -> list[str]:
         ours = environ(POSTIL_DATA=stack.settings.data, **settings)
         ours["PATH"] = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-        shown = subprocess.run(
-            [command, "--show-completion", "bash"], env=ours, cwd=ROOT, capture_output=True
-        )
+        # Which shell asks is told by who started the command.
+        ask = [bash, "-c", '"$0" --show-completion; exit $?', str(command)]
+        shown = subprocess.run(ask, env=ours, cwd=ROOT, capture_output=True, check=True)
         script = tmp_path / "completion.bash"
         script.write_bytes(shown.stdout)
         done = subprocess.run(
