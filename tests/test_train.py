@@ -45,6 +45,46 @@ def test_rare_classes_weigh_more_where_the_campaign_says_so(context: Context, tm
     assert manifest["recipe"]["balance"] == 0.5
 
 
+def test_what_a_round_found_of_lora_holds_in_the_next_one(context: Context, tmp_path: Path) -> None:
+    """Given rounds of 60, 80, and 100 labels, then LoRA is measured in the first alone, and again in the third if the
+    second one's adapter is lost."""
+    model, rng = build_encoder(tmp_path / "model"), np.random.default_rng(0)
+    texts = [
+        " ".join([*rng.choice(FILLER, 3), *rng.choice(TOPICS[at % 2], 3), f"{at}x"]) for at in range(140)
+    ]
+    with context.database.transaction() as connection:
+        new = NewCampaign("one", ["a", "b"], str(model), round_size=20, near_duplicates="keep")
+        c = campaigns.create(connection, new).id
+        campaigns.change(connection, c, paused=True)
+        fill(connection, context.files, c, [Example(text) for text in texts])
+        seal(connection, context.files, c)
+        advance(connection, c)
+    while door.work(context, "gpu"):
+        pass
+
+    def trained(labels: range, context: Context) -> tuple[Path, int]:
+        """(the next round's adapter, of how many labels what it knows of LoRA is)"""
+        with context.database.transaction() as connection:
+            answer(connection, c, {at: {1: "ab"[at % 2]} for at in labels})
+            advance(connection, c)
+        while door.work(context, "gpu") or door.work(context, "cpu"):
+            pass
+        with context.database.reading() as connection:
+            *_, newest = rounds.all_of(connection, c)
+        folder = context.files.path(newest.adapter)
+        manifest = json.loads((folder / "postil.json").read_text())
+        return folder, manifest["metrics"]["training"]["lora"]["labels"]
+
+    assert trained(range(60), context)[1] == 60
+    folder, labels = trained(range(60, 80), context)
+    assert labels == 60
+    (folder / "postil.json").unlink()
+    later = Context(context.settings)  # another worker: the adapter is not in its memory
+    assert trained(range(80, 100), later)[1] == 100
+    later.database.close()
+    later.doorbell.redis.close()
+
+
 def test_a_round_is_asked_for_advice_where_the_campaign_heeds_it(database: Database, tmp_path: Path) -> None:
     files = Files(tmp_path / "files")
     with database.transaction() as connection:

@@ -36,6 +36,8 @@ LORA_FOLDS = 3
 """LoRA is tried on one of so many parts of the labels, having learned from the others."""
 LORA_SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of LoRA's head in the final one, where it has a part."""
+RENEWED = 1.5
+"""What was found of LoRA holds until there are so many times the labels, classes more or fewer, or other layers."""
 THRESHOLD_ROWS = 2_000
 """Texts that thresholds are fitted on."""
 
@@ -61,7 +63,8 @@ class Fitted:
     seed: int
     metrics: Mapping[str, Any]
     """`fit`'s cross-validation. `linear`: what `workers.linear` found; `lora`: its `share` of the head (0: none), and
-    where it was tried the held-out `rows`, and the `log_loss` of them with it and without."""
+    where it was tried the `factor` it makes of the temperature, how many `labels` and `classes` there were, whether it
+    was on the `upper` layers alone, the held-out `rows`, and the `log_loss` of them with it and without."""
 
     @property
     def frozen(self) -> bool:
@@ -97,6 +100,7 @@ def fit(
     problem: str = "single_label",
     progress: Progress | None = None,
     groups: Rows | None = None,
+    earlier: Mapping[str, Any] | None = None,
 ) -> Fitted:
     """Train on `rows` (n,) of the corpus with `labels` and `weights` (n,).
 
@@ -107,6 +111,9 @@ def fit(
     The corpus's other texts are looked at without a label, for pseudo-labels; its `names`, where it has some, are
     `classes` many. LoRA joins where there are labels enough for it, unless that is clearly worse on held-out labels.
     The temperature comes from held-out predictions too. Same seed, machine and thread count: same result.
+
+    `earlier`: the `metrics` of a fit on fewer of these labels. What it found of LoRA holds for a while, and two fifths
+    of the time are spared.
 
     Raises Invalid where the arrays do not fit together or no row has a weight above zero.
     """
@@ -139,17 +146,20 @@ def fit(
     )
     if recipe.balance:
         lesson = replace(lesson, weights=_balanced(lesson))
-    if len(kept) >= recipe.everywhere * lesson.members.any(axis=0).sum():
+    if len(kept) >= recipe.everywhere * _classes(lesson):
         recipe = replace(recipe, upper=False)
         lesson = replace(lesson, recipe=recipe)
     rng = np.random.default_rng(seed)
     frozen = linear.fit(lesson, rng)
     temperature = 1.0 if frozen.held is None else frozen.held.temperature()
-    head, matrices, facts = frozen.head, lora.matrices(encoder, recipe, torch.Generator()), {"share": 0.0}
+    head, matrices = frozen.head, lora.matrices(encoder, recipe, torch.Generator())
+    facts: dict[str, Any] = {"share": 0.0}
     adapted_head = Head(np.zeros_like(head.weight), np.zeros_like(head.bias))
     if _worth_trying(lesson):
-        train = _Trainer(encoder, lesson, frozen, rng, progress)
-        facts, temperature = _contest(train, temperature)
+        known = _holding(lesson, earlier)
+        train = _Trainer(encoder, lesson, frozen, rng, progress, contest=known is None)
+        facts = _contest(train) if known is None else known
+        temperature *= facts.get("factor", 1.0)
         share = facts["share"]
         if share:
             adapted = train(lesson)
@@ -306,7 +316,7 @@ def _worth_trying(lesson: Lesson) -> bool:
 
     Never where labels do not exclude each other: it improved log loss there and lost what rare labels have.
     """
-    seen = int(lesson.members.any(axis=0).sum())
+    seen = _classes(lesson)
     return (
         lesson.labels.ndim == 1
         and seen > 1
@@ -325,6 +335,7 @@ class _Trainer:
         frozen: Linear,
         rng: np.random.Generator,
         progress: Progress | None,
+        contest: bool,
     ) -> None:
         self.encoder, self.lesson, self.frozen, self.rng, self.progress = (
             encoder,
@@ -334,10 +345,8 @@ class _Trainer:
             progress,
         )
         n = len(lesson.rows)
-        self.done, self.total = (
-            0,
-            sum(lesson.recipe.steps(some, frozen.share > 0) for some in (n - -(-n // LORA_FOLDS), n)),
-        )
+        sizes = [n - -(-n // LORA_FOLDS), n] if contest else [n]
+        self.done, self.total = 0, sum(lesson.recipe.steps(size, frozen.share > 0) for size in sizes)
 
     def __call__(self, lesson: Lesson) -> lora.Adapted:
         names, share = self.frozen.names, self.frozen.share
@@ -365,8 +374,22 @@ class _Trainer:
             self.progress(self.total, self.total)
 
 
-def _contest(train: _Trainer, temperature: float) -> tuple[dict[str, Any], float]:
-    """(facts with LoRA's `share`, the temperature): measured on one part of the labels, held out of both models.
+def _holding(lesson: Lesson, earlier: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What an earlier fit found of LoRA, where that still holds."""
+    found: dict[str, Any] = (earlier or {}).get("lora", {})
+    holds = len(lesson.rows) < RENEWED * found.get("labels", 0) and (found["classes"], found["upper"]) == (
+        _classes(lesson),
+        lesson.recipe.upper,
+    )
+    return found if holds else None
+
+
+def _classes(lesson: Lesson) -> int:
+    return int(lesson.members.any(axis=0).sum())
+
+
+def _contest(train: _Trainer) -> dict[str, Any]:
+    """LoRA's `share` and more (`Fitted.metrics`), measured on one part of the labels, held out of both models.
 
     LoRA has the share of the least log loss, unless that does clearly worse than none, by more than two standard
     errors of the paired difference: a model on a part of the labels is poorer, and LoRA more so than logistic
@@ -378,7 +401,7 @@ def _contest(train: _Trainer, temperature: float) -> tuple[dict[str, Any], float
     if not train.frozen.names:
         test = lesson.known(test, part)
     if len(test) < CONTEST_ROWS:
-        return {"share": 0.0}, temperature
+        return {"share": 0.0}
     head = linear.head(part, train.frozen, train.rng, without=lesson.rows)
     without = Held(
         lesson.objective, test, head.logits(lesson.points(test)), lesson.labels[test], lesson.weights[test]
@@ -389,15 +412,20 @@ def _contest(train: _Trainer, temperature: float) -> tuple[dict[str, Any], float
     mixes = {share: without.mixed(logits, share) for share in LORA_SHARES}
     share = min(mixes, key=lambda one: mixes[one].best_log_loss())
     both = mixes[share]
-    found = {"with": both.best_log_loss(), "without": without.best_log_loss()}
     weights, lost = without.weights, both.losses() - without.losses()
     mean = np.average(lost, weights=weights)
     error = np.sqrt((weights**2 * (lost - mean) ** 2).sum()) / weights.sum()
-    if mean > 2 * error:
-        return {"share": 0.0, "rows": len(test), "log_loss": found}, temperature
-    # Of the same rows, so that their luck cancels: also where they are too few for a temperature of their own.
-    factor = both.best_temperature() / without.best_temperature()
-    return {"share": share, "rows": len(test), "log_loss": found}, temperature * factor
+    worse = bool(mean > 2 * error)
+    return {
+        "share": 0.0 if worse else share,
+        # Of the same rows, so that their luck cancels: also where they are too few for a temperature of their own.
+        "factor": 1.0 if worse else float(both.best_temperature() / without.best_temperature()),
+        "labels": len(lesson.rows),
+        "classes": _classes(lesson),
+        "upper": lesson.recipe.upper,
+        "rows": len(test),
+        "log_loss": {"with": both.best_log_loss(), "without": without.best_log_loss()},
+    }
 
 
 def _logits(recipe: Recipe, weight: Floats, bias: Floats, adapted: Floats | None, base: Floats) -> Floats:

@@ -4,7 +4,7 @@ What a worker does in a round, and `postil simulate` in each of its steps.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -74,12 +74,16 @@ def take(
     seed: int,
     telling: Telling = lambda words: None,
     recipe: Recipe | None = None,
+    earlier: Mapping[str, Any] | None = None,
 ) -> Turn:
-    """Train and measure. For spans both corpora need their texts; they have a recipe of their own."""
+    """Train and measure. For spans both corpora need their texts; they have a recipe of their own.
+
+    `earlier`: the `metrics` of the turn before, as `learner.fit` takes them.
+    """
     kind = _Tagging if problem == "spans" else _Classification
     task = kind(problem, encoder, corpus, classes, measured, seed, telling, recipe)
     started = time.perf_counter()
-    fitted = task.fit(labels, f"training on {len(labels)} labels")
+    fitted = task.fit(labels, f"training on {len(labels)} labels", earlier)
     train_seconds = time.perf_counter() - started
     said, rate = task.ask(fitted)
     models, decided = {ADAPTER: said}, {ADAPTER: task.thresholds(fitted)}
@@ -132,7 +136,7 @@ class _Classification:
     telling: Telling
     recipe: Recipe | None
 
-    def fit(self, labels: Labels, words: str) -> Any:
+    def fit(self, labels: Labels, words: str, earlier: Mapping[str, Any] | None = None) -> Any:
         return learner.fit(
             self.encoder,
             self.corpus,
@@ -145,6 +149,7 @@ class _Classification:
             self.problem,
             self.telling(words),
             labels.groups,
+            earlier,
         )
 
     def ask(self, fitted: Any) -> tuple[Said, float]:
@@ -172,7 +177,7 @@ class _Classification:
 class _Tagging(_Classification):
     """Spans of texts."""
 
-    def fit(self, labels: Labels, words: str) -> Any:
+    def fit(self, labels: Labels, words: str, earlier: Mapping[str, Any] | None = None) -> Any:
         return tagger.fit(
             self.encoder,
             self.corpus.some_texts(labels.rows),

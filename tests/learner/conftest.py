@@ -1,6 +1,8 @@
 """A tiny encoder with random weights and a real tokenizer, and the real all-MiniLM-L6-v2."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,11 +76,14 @@ def fit(
     seed: int,
     recipe: Recipe | None = None,
     progress: Progress | None = None,
+    earlier: Mapping[str, Any] | None = None,
 ) -> Fitted:
     """Learn from all of the tokens, with nothing beside them."""
     corpus = Corpus(tokens, encoder.embed(tokens))
     rows = np.arange(len(tokens))
-    return learner.fit(encoder, corpus, rows, labels, weights, classes, seed, recipe, progress=progress)
+    return learner.fit(
+        encoder, corpus, rows, labels, weights, classes, seed, recipe, progress=progress, earlier=earlier
+    )
 
 
 @pytest.fixture(scope="session")

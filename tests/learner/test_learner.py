@@ -1,5 +1,6 @@
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -252,6 +253,36 @@ def test_lora_that_does_clearly_worse_has_no_part(
     assert found["log_loss"]["with"] > found["log_loss"]["without"]
     assert found["share"] == 0
     assert trained.frozen
+
+
+def test_what_an_earlier_fit_found_of_lora_holds_for_a_while(
+    tiny: Encoder, labeled: Labeled, fitted: Fitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given what was found on 70 labels, then a fit on 90 trains LoRA once, to the same share and factor; on what was
+    found on 60, with other classes or other layers, it measures again."""
+    texts, labels = labeled
+    tokens, sizes, train = tiny.tokenize(texts), [], lora.train
+
+    def counted(encoder: Encoder, lesson: Lesson, *rest: Any) -> lora.Adapted:
+        sizes.append(len(lesson.rows))
+        return train(encoder, lesson, *rest)
+
+    monkeypatch.setattr(lora, "train", counted)
+    found = fitted.metrics["lora"] | {"labels": 70, "share": 0.25, "factor": 3.0}
+    one = fit(tiny, tokens, labels, ones(90), 3, 0, LORA, earlier={"lora": found})
+    assert sizes == [90]
+    assert one.metrics["lora"] == found
+    anew = fit(tiny, tokens, labels, ones(90), 3, 0, LORA)
+    assert sizes == [90, 60, 90]
+    assert one.temperature == pytest.approx(3 * anew.temperature / anew.metrics["lora"]["factor"])
+    none = fit(tiny, tokens, labels, ones(90), 3, 0, LORA, earlier={"lora": found | {"share": 0.0}})
+    assert none.frozen
+    assert sizes == [90, 60, 90]
+    for other in ({"labels": 60}, {"classes": 2}, {"upper": not found["upper"]}):
+        fit(tiny, tokens, labels, ones(90), 3, 0, LORA, earlier={"lora": found | other})
+    assert sizes == [90, 60, 90] + 3 * [60, 90]
+    fit(tiny, tokens, labels, ones(90), 3, 0, LORA, earlier={"lora": {"share": 0.0}})
+    assert len(sizes) == 11, "what was never tried is no finding"
 
 
 def test_embeddings_that_are_there_already_save_a_pass(

@@ -1,11 +1,13 @@
 """One round's training: an adapter on the labels of the snapshot, measured beside its references."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Row
 
 from service import advice, cost, curve, exam, predictions
+from service.errors import Invalid
 from service.exam import Sitting
 from service.gain import behind
 from service.predictions import ADAPTER, BASELINE
@@ -52,6 +54,7 @@ def run(held: Held) -> None:
         round_.seed,
         lambda words: held.telling(f"round {number}: {words}"),
         Recipe(balance=campaign.class_balance),
+        _earlier(held, encoder, number),
     )
     fitted, train_seconds, rate = turn.fitted, turn.train_seconds, turn.rate
     if len(places) < RATE_ROWS:
@@ -138,6 +141,16 @@ def run(held: Held) -> None:
         for words in trackers.tell(held.context.settings, campaign, facts["trained_on"], told):
             with held.context.database.transaction() as connection:
                 events.warn(connection, campaign.id, words)
+
+
+def _earlier(held: Held, encoder: Encoder, number: int) -> Mapping[str, Any] | None:
+    """What the training of the round before found out about itself."""
+    with held.context.database.reading() as connection:
+        before = [row.adapter for row in rounds.all_of(connection, held.campaign) if row.number < number]
+    try:
+        return held.context.fitted(encoder, before[-1]).metrics if before and before[-1] else None
+    except Invalid:  # without it all is measured anew
+        return None
 
 
 def _load(held: Held) -> tuple[Campaign, Material, Encoder]:

@@ -82,7 +82,7 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
     last = np.zeros(len(stage.pool), np.int32)
     places = [Place(TEST, at) for at in range(len(stage.test))] + [Place(POOL, int(at)) for at in coming]
     with TemporaryDirectory(prefix="postil-simulate-") as folder:
-        signals = Signals(campaign, Path(folder))
+        signals, earlier = Signals(campaign, Path(folder)), None
         for batch, labels in enumerate(plan.steps(), 1):
             started = time.perf_counter()
             rng = np.random.default_rng([run.seed, batch])
@@ -103,7 +103,9 @@ def replay(stage: Stage, plan: Plan, run: Run, encoder: Encoder) -> Iterator[dic
                 measured,
                 run.seed,
                 recipe=Recipe(contest=inf) if plan.frozen else None,
+                earlier=earlier,
             )
+            earlier = made.fitted.metrics
             started = time.perf_counter()
             if run.strategy != "random" and labels < plan.labels:
                 asked.now.scores = _scores(stage, plan, encoder, made, asked.now, last, run, batch)
