@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from service.measure import single_label
-from service.records import Campaign, Example
+from service.records import Campaign
 from service.rounds.advance import advance
 from service.settings import Settings
 from service.store import campaigns, events, rounds
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
+from tests import topical
 from tests.conftest import missing
-from tests.filling import answer, fill, seal
-from tests.learner.conftest import FILLER, TOPICS, build_encoder
+from tests.filling import answer
 from workers import door, trackers
 from workers.context import Context
 
@@ -123,17 +123,7 @@ def test_a_round_is_told_and_fails_by_no_tracker(valkey: str, tmp_path: Path) ->
     )
     context = Context(settings)
     context.database.upgrade()
-    model, rng = build_encoder(tmp_path / "model"), np.random.default_rng(0)
-    texts = [" ".join([*rng.choice(FILLER, 3), *rng.choice(TOPICS[at % 2], 3), f"{at}x"]) for at in range(80)]
-    with context.database.transaction() as connection:
-        new = NewCampaign("one", ["a", "b"], str(model), round_size=24, near_duplicates="keep")
-        c = campaigns.create(connection, new).id
-        campaigns.change(connection, c, paused=True)
-        fill(connection, context.files, c, [Example(text) for text in texts])
-        seal(connection, context.files, c)
-        advance(connection, c)
-    while door.work(context, "gpu"):
-        pass
+    c = topical.begin(context, tmp_path, 80, round_size=24)
     with context.database.transaction() as connection:
         answer(connection, c, {at: {1: "ab"[at % 2]} for at in range(20)})
         answer(connection, c, {at: {1: "ab"[at % 2]} for at in range(20, 40)}, role="hold-out")

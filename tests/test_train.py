@@ -7,13 +7,12 @@ import msgspec
 import numpy as np
 
 from service.files import Files
-from service.records import Example
 from service.rounds.advance import advance
 from service.store import campaigns, rounds
 from service.store.campaigns import NewCampaign
 from service.store.database import Database
-from tests.filling import answer, fill, seal
-from tests.learner.conftest import FILLER, TOPICS, build_encoder
+from tests import topical
+from tests.filling import answer
 from tests.test_stopping import sitting
 from workers import door
 from workers.context import Context
@@ -21,19 +20,7 @@ from workers.jobs.train import advised
 
 
 def test_rare_classes_weigh_more_where_the_campaign_says_so(context: Context, tmp_path: Path) -> None:
-    model, rng = build_encoder(tmp_path / "model"), np.random.default_rng(0)
-    texts = [" ".join([*rng.choice(FILLER, 3), *rng.choice(TOPICS[at % 2], 3), f"{at}x"]) for at in range(80)]
-    with context.database.transaction() as connection:
-        new = NewCampaign(
-            "one", ["a", "b"], str(model), round_size=24, class_balance=0.5, near_duplicates="keep"
-        )
-        c = campaigns.create(connection, new).id
-        campaigns.change(connection, c, paused=True)
-        fill(connection, context.files, c, [Example(text) for text in texts])
-        seal(connection, context.files, c)
-        advance(connection, c)
-    while door.work(context, "gpu"):
-        pass
+    c = topical.begin(context, tmp_path, 80, round_size=24, class_balance=0.5)
     with context.database.transaction() as connection:
         answer(connection, c, {at: {1: "ab"[at % 2]} for at in range(24)})
         advance(connection, c)
@@ -48,19 +35,7 @@ def test_rare_classes_weigh_more_where_the_campaign_says_so(context: Context, tm
 def test_what_a_round_found_of_lora_holds_in_the_next_one(context: Context, tmp_path: Path) -> None:
     """Given rounds of 60, 80, and 100 labels, then LoRA is measured in the first alone, and again in the third if the
     second one's adapter is lost."""
-    model, rng = build_encoder(tmp_path / "model"), np.random.default_rng(0)
-    texts = [
-        " ".join([*rng.choice(FILLER, 3), *rng.choice(TOPICS[at % 2], 3), f"{at}x"]) for at in range(140)
-    ]
-    with context.database.transaction() as connection:
-        new = NewCampaign("one", ["a", "b"], str(model), round_size=20, near_duplicates="keep")
-        c = campaigns.create(connection, new).id
-        campaigns.change(connection, c, paused=True)
-        fill(connection, context.files, c, [Example(text) for text in texts])
-        seal(connection, context.files, c)
-        advance(connection, c)
-    while door.work(context, "gpu"):
-        pass
+    c = topical.begin(context, tmp_path, 140, round_size=20)
 
     def trained(labels: range, context: Context) -> tuple[Path, int]:
         """(the next round's adapter, of how many labels what it knows of LoRA is)"""

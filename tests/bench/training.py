@@ -51,18 +51,18 @@ def main() -> None:
     read = texts.read(arguments.folder)
     pool, right = read.texts[:POOL], read.test_classes
     corpus, test = (texts.corpus(base, some, read.names) for some in (pool, read.test_texts))
+    weights, classes = np.ones(LABELS, np.float32), len(read.names)
     lines = []
     print(f"{'seed':>4} {'trainer':>16} {'postil':>16} {'later':>16}")
     for seed in range(arguments.seeds):
         rows = np.random.default_rng(seed).choice(len(pool), LABELS, replace=False)
         started = time.perf_counter()
-        model = Peft(len(read.names), seed)
+        model = Peft(classes, seed)
         train(model, [pool[row] for row in rows], read.classes[rows], seed)
         theirs = time.perf_counter() - started
         line = [theirs, float((ask(model, read.test_texts) == right).mean())]
         earlier = None
         for _ in range(2):
-            weights, classes = np.ones(LABELS, np.float32), len(read.names)
             started = time.perf_counter()
             fitted = learner.fit(
                 base, corpus, rows, read.classes[rows], weights, classes, seed, earlier=earlier

@@ -103,15 +103,18 @@ def read(held: Held, client: Client, campaign: Campaign, page: Page) -> int:
             return read
 
 
-def sweep(held: Held, client: Client, campaign: Campaign, page: Page) -> None:
+def sweep(held: Held, client: Client, campaign: Campaign, page: Page) -> bool:
     """Look again at some of the tasks, the next ones in the next sweep, for what no poll shows: what was deleted, came
-    out of order, or changed no task. And whether the queue's tasks are there, and the labeling page as it was."""
+    out of order, or changed no task. And whether the queue's tasks are there, and the labeling page as it was.
+
+    False where it was not time for it.
+    """
     adoption = current(held)
     with held.context.database.transaction() as connection:
         due = campaign.swept_at is None or not 0 <= clock(connection) - campaign.swept_at <= SWEEP_S
         queue = [row.task for row in selections.in_states(connection, campaign.id, ["open"])]
     if not due or adoption.read_at is None:
-        return
+        return False
     after = adoption.swept_to
     for _ in range(SWEEP_PAGES):
         tasks = client.tasks_after(adoption.project, after, adoption.read_to)
@@ -142,6 +145,7 @@ def sweep(held: Held, client: Client, campaign: Campaign, page: Page) -> None:
                 "adopted: where its labels are others now, release the campaign and adopt the project anew"
             )
             events.warn(connection, campaign.id, words)
+    return True
 
 
 def _take_in(

@@ -28,8 +28,8 @@ def turn(held: Held, client: Client, campaign: Campaign, adoption: Adoption) -> 
         campaign = read_campaign(held)
     moved = tasks.poll(held, client, campaign, adoption, page)
     moved += tasks.read(held, client, campaign, page)
-    tasks.sweep(held, client, campaign, page)
-    queue.forget_versions(held, client, adoption)
+    if tasks.sweep(held, client, campaign, page):
+        queue.forget_versions(held, client, adoption)
     moved += queue.push(held, client, read_campaign(held), page)
     if queue.reorder(held, client, read_campaign(held), page):
         # What gave way makes room for its successors where the budget leaves no other.

@@ -54,7 +54,7 @@ def run(held: Held) -> None:
         round_.seed,
         lambda words: held.telling(f"round {number}: {words}"),
         Recipe(balance=campaign.class_balance),
-        _earlier(held, encoder, number),
+        _earlier(held, encoder),
     )
     fitted, train_seconds, rate = turn.fitted, turn.train_seconds, turn.rate
     if len(places) < RATE_ROWS:
@@ -143,12 +143,12 @@ def run(held: Held) -> None:
                 events.warn(connection, campaign.id, words)
 
 
-def _earlier(held: Held, encoder: Encoder, number: int) -> Mapping[str, Any] | None:
-    """What the training of the round before found out about itself."""
+def _earlier(held: Held, encoder: Encoder) -> Mapping[str, Any] | None:
+    """What the last training found out about itself; this round has left nothing yet."""
     with held.context.database.reading() as connection:
-        before = [row.adapter for row in rounds.all_of(connection, held.campaign) if row.number < number]
+        last = rounds.measured(connection, held.campaign)
     try:
-        return held.context.fitted(encoder, before[-1]).metrics if before and before[-1] else None
+        return None if last is None else held.context.fitted(encoder, last.adapter).metrics
     except Invalid:  # without it all is measured anew
         return None
 
